@@ -93,11 +93,14 @@ class Processes:
                     f"{int(command.stop_signal)} {command.stop_timeout_s}\n")
         return child.pid
 
-    def wait_ready(self, name, ready, timeout_s=120.0):
+    def wait_ready(self, name, ready, timeout_s=120.0, failed=None):
+        """Wait for ready(); a death meanwhile, or a reason from failed(), ends the wait."""
         try:
-            wait_for(ready, f"{name} ready", timeout_s, failed=lambda: self._death(name))
+            wait_for(ready, f"{name} ready", timeout_s,
+                     failed=failed or (lambda: self._death(name)))
         except (Timeout, RuntimeError) as e:
-            raise RuntimeError(f"{e}\n{self.log_path(name)}:\n{log_tail(self.log_path(name))}") from None
+            path = self.log_path(name)
+            raise RuntimeError(f"{e}\n{path}:\n{log_tail(path)}") from None
 
     def _death(self, name):
         return None if self.pid(name) else "the process ended"
