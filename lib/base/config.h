@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -17,7 +16,8 @@ enum tl_setting_type {
     TL_SETTING_NUMBER,   /* double, finite */
     TL_SETTING_BOOL,     /* bool: true, false */
     TL_SETTING_DURATION, /* int64_t, milliseconds; text "250ms", "1.5s", "10m", "2h", "7d", "0" */
-    TL_SETTING_LIST,     /* struct tl_list: a YAML sequence, or text with commas; min..max count items */
+    TL_SETTING_LIST, /* struct tl_list: a YAML sequence, or text with commas; min..max count items
+                      */
 };
 
 /** The value of a TL_SETTING_LIST; owned by the config that loaded it. */
@@ -86,13 +86,16 @@ extern const struct tl_setting *const tl_all_settings[];
 /** Where values come from, in rising order: defaults, `file`, its overlay
  *  <folder of file>/<TRUNKLINE_ENV>.yaml, the environment, `instance`. */
 struct tl_config_source {
-    const char *file;     /* YAML; NULL: no file, no overlay */
-    const char *instance; /* text of --instance for setting instance.number; NULL: not given */
-    char *const *environ; /* "NAME=value" …, NULL at the end; NULL: the process's own */
+    const char *file;       /* YAML; NULL: no file, no overlay */
+    const char *instance;   /* text of --instance for setting instance.number; NULL: not given */
+    char *const *variables; /* "NAME=value" …, NULL at the end; NULL: the environment */
 };
 
-#define TL_CONFIG_FILE "deploy/config/trunkline.yaml" /* default of --config */
+#define TL_CONFIG_FILE                                                                             \
+    "deploy/config/trunkline.yaml" /* when neither --config nor TRUNKLINE_CONFIG */
+#define TL_CONFIG_FILE_BYTES_MAX (256 * 1024)
 #define TL_CONFIG_PROBLEMS_MAX 20
+#define TL_SETTING_ENV_SIZE 96
 
 /** A loaded configuration; owns every string and list in the parts' structs. */
 struct tl_config {
@@ -115,6 +118,14 @@ TL_MUST_CHECK enum tl_status tl_config_load(struct tl_config *config,
                                             struct tl_error *err);
 void tl_config_finish(struct tl_config *config); /* accepts a zeroed struct */
 
+/** The same of YAML that is already in memory; `name` stands in messages. No overlay;
+ *  variables only when not NULL. For tests. */
+TL_MUST_CHECK enum tl_status tl_config_load_text(struct tl_config *config,
+                                                 const struct tl_config_part *parts,
+                                                 const struct tl_setting *const *known,
+                                                 const char *name, const char *yaml, size_t len,
+                                                 char *const *variables, struct tl_error *err);
+
 /** Text to a value of the setting's type, checked against its range and choices, written to
  *  `ret_value` (the type that enum tl_setting_type names). Strings are copied to the arena. */
 TL_MUST_CHECK enum tl_status tl_setting_parse(const struct tl_setting *setting, const char *text,
@@ -122,25 +133,10 @@ TL_MUST_CHECK enum tl_status tl_setting_parse(const struct tl_setting *setting, 
                                               struct tl_error *err);
 
 /** "TRUNKLINE_KAFKA_BROKERS" for "kafka.brokers". */
-void tl_setting_env_name(const struct tl_setting *setting, char *ret_name, size_t size);
+void tl_setting_env_name(const struct tl_setting *setting, char ret_name[TL_SETTING_ENV_SIZE]);
 
 /** The reference page: a Markdown table a section, in order of name. */
 void tl_settings_print_markdown(const struct tl_setting *const *tables, struct tl_buf *out);
-
-/** What every daemon's command line has. */
-struct tl_config_args {
-    const char *file;      /* --config FILE, else TRUNKLINE_CONFIG, else TL_CONFIG_FILE */
-    const char *instance;  /* --instance N, or NULL */
-    const char *role;      /* --role A[,B], or NULL; only when roles are allowed */
-    bool check_only;       /* --check-config: load, say what is wrong, and leave */
-};
-
-/** Reads them. Answers --help and --version itself.
- *  True: go on. False: leave the process with *ret_exit_code (0 after help, 2 after a wrong
- *  argument, which it has named on stderr). `summary` is a sentence for --help; `roles` the roles
- *  that --role takes, "records,live", or NULL for programs without. */
-bool tl_config_args_parse(int argc, char **argv, const char *summary, const char *roles,
-                          struct tl_config_args *ret_args, int *ret_exit_code);
 
 /** Settings of every process. */
 struct tl_process_settings {

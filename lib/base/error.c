@@ -25,8 +25,9 @@ enum tl_status tl_fail_prefix(struct tl_error *err, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof(err->msg))
-        (void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", old);
+    int room = (int)sizeof(err->msg) - n - 3; /* the colon, the blank, the NUL */
+    if (n >= 0 && room > 0)
+        (void)snprintf(err->msg + n, (size_t)room + 3, ": %.*s", room, old);
     return err->status;
 }
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 /* Counters, gauges and histograms of one process, printed in Prometheus's text format. An update is
- * a plain integer add, inlined: the loop thread only. Values are integers; what is measured in
- * seconds is kept in microseconds and divided when printed. */
+ * a plain integer add, inlined: the loop thread only. Values are integers: a metric whose name ends
+ * _seconds or _seconds_total is kept in microseconds and divided when printed. */
 
 struct tl_counter {
     uint64_t value;
@@ -52,11 +52,6 @@ enum tl_metric_type {
     TL_METRIC_HISTOGRAM,
 };
 
-enum tl_metric_unit {
-    TL_METRIC_COUNT,   /* things, bytes: printed as they are */
-    TL_METRIC_SECONDS, /* kept in microseconds */
-};
-
 /** One metric of a part. The part's table ends with a row whose name is NULL; its values lie in a
  *  struct of the part:
  *
@@ -82,12 +77,10 @@ enum tl_metric_unit {
 struct tl_metric {
     const char *name; /* trunkline_<part>_<thing>_<unit>; counters end _total */
     enum tl_metric_type type;
-    size_t offset;        /* of its struct tl_counter, tl_gauge, tl_histogram or tl_metric_vec */
-    const char *help;     /* a sentence */
-    const char *labels;   /* label names, "topic,status"; the field is a tl_metric_vec. NULL: none */
-    size_t series_max;    /* with labels; 0 means TL_METRIC_SERIES_MAX */
-    enum tl_metric_unit unit; /* a histogram whose name ends _seconds, and any _seconds_total, must say
-                                 or implies seconds: see tl_metrics_add */
+    size_t offset;      /* of its struct tl_counter, tl_gauge, tl_histogram or tl_metric_vec */
+    const char *help;   /* a sentence */
+    const char *labels; /* label names, "topic,status"; the field is a tl_metric_vec. NULL: none */
+    size_t series_max;  /* with labels; 0 means TL_METRIC_SERIES_MAX */
     const struct tl_buckets *buckets; /* histograms */
 };
 #define TL_METRIC_SERIES_MAX 64

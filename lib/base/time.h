@@ -43,8 +43,8 @@ TL_MUST_CHECK enum tl_status tl_time_parse_iso(const char *text, int64_t *ret_at
 /** "Mon, 23 Nov 2026 14:00:00 +0000", as Twilio writes times. Whole seconds. */
 void tl_time_format_rfc2822(int64_t at_ms, char ret_text[TL_TIME_RFC2822_SIZE]);
 
-/** Reads the same, with any numeric offset, "GMT" or "UT"; the day of the week may be missing but must not be
- *  wrong. TL_INVALID: anything else. */
+/** Reads the same, with any numeric offset, "GMT" or "UT"; the day of the week may be missing but
+ * must not be wrong. TL_INVALID: anything else. */
 TL_MUST_CHECK enum tl_status tl_time_parse_rfc2822(const char *text, int64_t *ret_at_ms,
                                                    struct tl_error *err);
 

@@ -1,0 +1,15 @@
+/* Settings that every process has. */
+#include "base/config.h"
+
+const struct tl_setting tl_process_settings[] = {
+    TL_SET_INT(
+        struct tl_process_settings, instance_number, "instance.number", "0", 0, 511,
+        "Number of this process among those of its kind; its mailbox. --instance goes before it."),
+    TL_SET_STRING(
+        struct tl_process_settings, admin_listen, "admin.listen", "127.0.0.1:0",
+        "Address and port of the listener with /metrics, /healthz and /readyz; port 0 takes "
+        "any free one, empty has none."),
+    TL_SET_STRING(struct tl_process_settings, log_level, "log.level", "info",
+                  "Lines below this level are dropped.", .choices = "debug,info,warn,error"),
+    {0},
+};
