@@ -30,9 +30,9 @@ struct tl_speech {
 /** A line of the phrase file: the caller's words and the AI's answer. In file order. */
 struct tl_phrase {
     const struct tl_speech *ask;
-    const struct tl_speech *answer;    /* said at once; NULL: nothing (a bare tool call) */
-    const char *tool;                  /* function that the AI calls after `answer`; NULL: none */
-    const char *tool_arguments;        /* JSON text; "{}" when none were written */
+    const struct tl_speech *answer;     /* said at once; NULL: nothing (a bare tool call) */
+    const char *tool;                   /* function that the AI calls after `answer`; NULL: none */
+    const char *tool_arguments;         /* JSON text; "{}" when none were written */
     const struct tl_speech *after_tool; /* said once the function's output is there; may be NULL */
     const struct tl_speech *without_tool; /* all words of the answer, when the function is not
                                              declared; NULL: no words at all */
@@ -86,7 +86,7 @@ struct tl_speech_piece {
     const struct tl_speech *speech; /* NULL: unknown sound */
     size_t at;                      /* first byte in the recording */
     size_t len;                     /* bytes of the recording */
-    bool exact;                     /* the whole speech; false: only its first `len` bytes, or unknown */
+    bool exact; /* the whole speech; false: only its first `len` bytes, or unknown */
 };
 
 /** Splits a recording into the speeches in it, one behind the other with or without silence
