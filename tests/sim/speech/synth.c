@@ -203,10 +203,10 @@ enum tl_status tl_synth(enum tl_speech_voice voice, const char *text, struct tl_
     size_t count = 0;
     int rate = 0;
 
-    if (text[strspn(text, " \t\r\n")] == '\0') /* espeak-ng calls that an error of its own */
-        return tl_fail(err, TL_INVALID, "speech: nothing to pronounce");
     tl_buf_init(&raw, (size_t)48000 * 120 * sizeof(short) + sizeof(int));
     tl_buf_init(&pcm, TL_SYNTH_MAX_BYTES * sizeof(int16_t) + 4096);
+    if (text[strspn(text, " \t\r\n")] == '\0') /* espeak-ng calls that an error of its own */
+        return tl_fail(err, TL_INVALID, "speech: nothing to pronounce");
     enum tl_status st = run_child(voice, text, &raw, err);
     if (st != TL_OK)
         return st;
