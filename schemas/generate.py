@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Makes C structs, the table of topics and TOPICS.md from the Avro schemas. See README.md."""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from generator import c, model  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def write_if_changed(path, text):
+    """Leaves the time of an unchanged file alone, so that nothing is compiled again."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--avro", default=os.path.join(HERE, "avro"), help="folder of the .avsc files")
+    p.add_argument("--out", help="write C to OUT/<folder>/")
+    p.add_argument("--folder", default="avro", help="the folder that the headers are included from")
+    p.add_argument("stems", nargs="*", help="the schemas that must be there, without .avsc")
+    return p.parse_args()
+
+
+def main():
+    args = options()
+    schemas = model.load(args.avro, args.stems)
+    if args.out:
+        for name, text in c.files(schemas, args.folder).items():
+            write_if_changed(os.path.join(args.out, args.folder, name), text)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except model.SchemaError as e:
+        sys.exit("generate.py: %s" % e)
