@@ -71,7 +71,8 @@ class Postgres:
         it pass."""
         if os.geteuid() != 0:
             return argv
-        become = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+        become = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups",
+                  "--pdeathsig", "keep"]
         if subprocess.run([*become, "test", "-x", self.folder]).returncode == 0:
             return [*become, *argv]
         for capability in ("dac_read_search", "dac_override"):

@@ -1,4 +1,5 @@
 """Processes that outlive the command which started them: pid file, log file, stop by pid."""
+import concurrent.futures
 import dataclasses
 import os
 import signal
@@ -63,6 +64,8 @@ class Processes:
         self.folder = folder
         self.die_with_parent = die_with_parent
         self.children = {}  # those started by this very object: they must be reaped
+        # The kernel ties "die with parent" to the thread that forked: this one lives as we do.
+        self.spawner = concurrent.futures.ThreadPoolExecutor(1) if die_with_parent else None
         os.makedirs(f"{folder}/run", exist_ok=True)
         os.makedirs(f"{folder}/log", exist_ok=True)
 
@@ -86,7 +89,10 @@ class Processes:
         running = self.pid(name)
         if running:
             return running
-        child = spawn(command, self.log_path(name), self.die_with_parent)
+        if self.spawner:
+            child = self.spawner.submit(spawn, command, self.log_path(name), True).result()
+        else:
+            child = spawn(command, self.log_path(name))
         self.children[name] = child
         with open(f"{self.folder}/run/{name}.pid", "w") as f:
             f.write(f"{child.pid} {start_ticks(child.pid)} "

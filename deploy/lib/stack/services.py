@@ -1,0 +1,112 @@
+"""Which Trunkline processes run on one machine, and how: for deploy/up and for the tests."""
+import dataclasses
+import hashlib
+import json
+import os
+import urllib.error
+import urllib.request
+
+from .java import ROOT
+from .ports import is_free
+from .process import Command
+
+# Ports that deploy/up tries first. Ingest processes share one public port (SO_REUSEPORT).
+USUAL_PORTS = {"ingest": 8443, "sim-openai": 8090, "sim-twilio": 8091, "admin": 9101}
+
+
+@dataclasses.dataclass
+class Service:
+    name: str
+    command: Command
+    port: int  # of /readyz
+    tls_ca: str = None
+
+    def ready(self):
+        return answers(f"http://127.0.0.1:{self.port}/readyz")
+
+    def version(self):
+        """Changes when the program, its arguments, settings or configuration file do."""
+        digest = hashlib.sha256(json.dumps([self.command.argv, self.command.env],
+                                           sort_keys=True, default=str).encode())
+        for path in [self.command.argv[0], *self.command.argv[1:]]:
+            if os.path.isfile(str(path)):
+                with open(path, "rb") as f:
+                    digest.update(f.read())
+        return digest.hexdigest()[:16]
+
+
+def answers(url):
+    """True when it answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2.0) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@dataclasses.dataclass
+class Layout:
+    """What the table of services is made from."""
+
+    bin: str  # folder of the programs
+    config: str  # trunkline.yaml
+    ports: object  # Ports
+    credentials: object  # Credentials
+    servers: dict  # KAFKA_BROKERS …
+    processes: object  # to ask which ports are our own
+    settings: dict = dataclasses.field(default_factory=dict)  # TRUNKLINE_…, to every service
+    real: dict = dataclasses.field(default_factory=dict)  # OPENAI_API_KEY, TWILIO_…, when real
+    usual_ports: bool = False
+    ingests: int = 2
+    conversations: int = 2
+    telephonies: int = 2
+
+    def port(self, name, owners=None):
+        """The port of that name; another one when a stranger has taken it meanwhile."""
+        wanted = None
+        if self.usual_ports:
+            wanted = USUAL_PORTS.get(name, USUAL_PORTS["admin"])
+        port = self.ports.get(name, wanted)
+        ours = any(self.processes.pid(owner) for owner in owners or [name])
+        if not ours and not is_free(port):
+            self.ports.forget(name)
+            port = self.ports.get(name, wanted)
+        return port
+
+    @property
+    def simulates_openai(self):
+        return "OPENAI_API_KEY" not in self.real
+
+    @property
+    def simulates_twilio(self):
+        return "TWILIO_AUTH_TOKEN" not in self.real
+
+    @property
+    def public_url(self):
+        """Where the telephone network reaches ingest."""
+        names = [f"ingest-{n}" for n in range(self.ingests)]
+        return f"https://127.0.0.1:{self.port('ingest', names)}"
+
+    def environment(self):
+        """What every process gets: servers, keys, and where the simulators are."""
+        secrets = self.credentials.secrets
+        env = {"LANG": "C.UTF-8", **self.servers,
+               "OPENAI_API_KEY": secrets["openai_api_key"],
+               "TWILIO_ACCOUNT_SID": secrets["twilio_account_sid"],
+               "TWILIO_AUTH_TOKEN": secrets["twilio_auth_token"], **self.real}
+        return {**env, **self.settings}
+
+    def services(self):
+        """All of them, in the order in which they are started."""
+        table = []
+        if self.simulates_openai:
+            table.append(self._sim_openai())
+        if self.simulates_twilio:
+            table.append(self._sim_twilio())
+        table.append(self._daemon("sink", "trunkline-sink", 0, ["--role", "records,live"]))
+        table += [self._daemon(f"telephony-{n}", "trunkline-sink", n, ["--role", "telephony"])
+                  for n in range(self.telephonies)]
+        table += [self._daemon(f"conversation-{n}", "trunkline-processor", n,
+                               ["--role", "conversation"]) for n in range(self.conversations)]
+        table += [self._daemon(f"ingest-{n}", "trunkline-ingest", n) for n in range(self.ingests)]
+        return table

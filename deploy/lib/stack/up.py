@@ -1,0 +1,184 @@
+"""deploy/up after the packages are there: fetch, build, start, demonstrate."""
+import concurrent.futures
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+
+from . import build, java
+from .credentials import Credentials
+from .ports import Ports
+from .postgres import write_private
+from .progress import Progress
+from .servers import GIVEN, Servers
+from .services import Layout
+from .supervisor import Supervised
+
+ROOT = java.ROOT
+LOCAL = f"{ROOT}/.local"
+DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
+REAL_KEYS = ("OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
+
+
+def service_base_env():
+    """What the supervisor and through it every service inherits: nothing of the caller's shell
+    but where programs and certificates are."""
+    keep = ("PATH", "HOME", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "JAVA_HOME")
+    return {k: os.environ[k] for k in keep if k in os.environ} | {"LANG": "C.UTF-8"}
+
+
+class Up:
+    def __init__(self):
+        os.makedirs(f"{LOCAL}/log", exist_ok=True)
+        self.progress = Progress()
+        self.supervised = Supervised(LOCAL)
+        self.servers = Servers(LOCAL, self.supervised, os.environ, usual_ports=True)
+        self.bin = f"{ROOT}/build/release/bin"
+
+    # --- steps
+
+    def prepare(self):
+        """Fetch, build and start the servers, side by side as far as they can."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            jobs = [pool.submit(self._servers), pool.submit(self._build), pool.submit(self._npm)]
+            for job in jobs:
+                job.result()
+
+    def _servers(self):
+        if not java.is_fetched():
+            with self.progress.step("fetch", "Kafka and the schema registry, by Maven"):
+                java.fetch()
+        with self.progress.step("servers", "starting" if not self.supervised.names() else None):
+            self.servers.start(lambda name: self.progress.say(f"servers: {name} is ready"))
+
+    def _build(self):
+        with self.progress.step("build", "release, in build/release"):
+            build.compile_preset("release", self.progress)
+
+    def _npm(self):
+        with self.progress.step("npm"):
+            self.dbmate = build.dbmate(self.progress)
+
+    def layout(self):
+        real = {k: os.environ[k] for k in REAL_KEYS if os.environ.get(k)}
+        settings = {k: v for k, v in os.environ.items()
+                    if k.startswith("TRUNKLINE_") and k != "TRUNKLINE_UP_STARTED"}
+        return Layout(
+            bin=self.bin, config=f"{ROOT}/deploy/config/trunkline.yaml",
+            ports=Ports(f"{LOCAL}/ports"), credentials=Credentials(f"{LOCAL}/keys"),
+            servers=self.servers.environment(), processes=self.supervised, settings=settings,
+            real=real, usual_ports=True)
+
+    def tables(self):
+        with self.progress.step("database", "migrating"):
+            migrate(self.dbmate, self.servers.environment()["DATABASE_URL"], self.progress)
+
+    def topics(self, layout):
+        with self.progress.step("topics", "topics, schemas, demonstration business"):
+            for words in (["topics", "create"], ["schemas", "register"], ["config", "apply", DEMO]):
+                self.trunkline(layout, *words)
+
+    def trunkline(self, layout, *words):
+        self.progress.run("trunkline", [f"{self.bin}/trunkline", *words],
+                          f"{LOCAL}/log/trunkline.log", env=cli_env(layout), cwd=ROOT)
+
+    def services(self, layout):
+        """Start what is missing; replace what has changed, one by one."""
+        running = self.supervised.status()
+        table = layout.services()
+        with self.progress.step("services", f"{len(table)} processes"):
+            for name in set(running) - {s.name for s in table} - set(GIVEN.values()):
+                self.supervised.stop(name)
+            fresh = [s for s in table if s.name not in running]
+            for service in fresh:
+                self.supervised.start(service.name, service.command, service.version())
+            for service in fresh:
+                self.supervised.wait_ready(service.name, service.ready)
+            for service in table:
+                if service.name in running and running[service.name]["version"] != service.version():
+                    self._replace(service)
+
+    def _replace(self, service):
+        with self.progress.step(f"services: {service.name} has changed, replacing it"):
+            self.supervised.stop(service.name)
+            self.supervised.start(service.name, service.command, service.version())
+            self.supervised.wait_ready(service.name, service.ready)
+
+    def addresses(self, layout):
+        lines = [("public address of ingest", layout.public_url)]
+        lines += [(f"{s.name}: health and metrics", f"http://127.0.0.1:{s.port}/metrics")
+                  for s in layout.services()]
+        lines += [(GIVEN[k], v) for k, v in sorted(layout.servers.items())]
+        lines += [("logs", f"{LOCAL}/log"), ("again", "deploy/up --test-call"),
+                  ("stop", "deploy/down")]
+        print("\nTrunkline is up.")
+        for what, where in lines:
+            print(f"  {what:<32}{without_password(where)}")
+        print(f"  environment for tools           set -a; . {LOCAL}/env; set +a")
+
+    def write_env(self, layout):
+        """.local/env, for the `trunkline` command and other tools in a person's shell."""
+        env = {**layout.environment(), **layout.cli_settings()}
+        write_private(f"{LOCAL}/env", "".join(f"{k}='{v}'\n" for k, v in sorted(env.items())))
+
+    def everything(self, with_call):
+        self.supervised.ensure(service_base_env())
+        self.prepare()
+        layout = self.layout()
+        self.tables()
+        self.topics(layout)
+        self.services(layout)
+        self.write_env(layout)
+        if with_call and layout.simulates_twilio:
+            self.call(layout)
+        self.addresses(layout)
+
+    def test_call(self):
+        if not self.supervised.is_running():
+            raise RuntimeError("nothing runs here: start it with deploy/up")
+        self.servers.attach()
+        self.call(self.layout())
+
+
+@contextlib.contextmanager
+def only_one():
+    """Two deploy/up at once would start everything twice."""
+    with open(f"{LOCAL}/up.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError("another deploy/up or deploy/down is at work") from None
+        yield
+
+
+def without_password(url):
+    """postgres://user:…@host: what is printed ends up in terminals' histories."""
+    scheme, mark, rest = url.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{mark}{user.partition(':')[0]}:…@{host}" if at and ":" in user else url
+
+
+def migrate(dbmate, database_url, progress):
+    progress.run("database", [dbmate, "--url", database_url, "--migrations-dir",
+                              f"{ROOT}/migrations", "--no-dump-schema", "up"],
+                 f"{LOCAL}/log/migrate.log")
+
+
+def main():
+    up = Up()
+    try:
+        with only_one():
+            if "--test-call" in sys.argv:
+                up.test_call()
+            else:
+                up.everything(with_call="--no-call" not in sys.argv)
+    except (RuntimeError, OSError) as e:
+        print(f"deploy/up: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
