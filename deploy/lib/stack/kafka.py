@@ -59,7 +59,6 @@ class Kafka:
             "log.cleaner.dedupe.buffer.size": 16777216,
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
-            "controlled.shutdown.enable": "false",
         }
 
     def prepare(self):
