@@ -1,0 +1,360 @@
+/* Kafka for one process of the data plane: see fleet.h. */
+#include "fleet/fleet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "base/uuid.h"
+#include "crypto/hash.h"
+#include "kafka/partitioner.h"
+#include "kafka/tail.h"
+#include "net/timer.h"
+
+#define BEAT_MS 125           /* eight a second */
+#define BEATS_TO_READY 2      /* own records seen: by then every living peer was */
+#define RECORD_BYTES_MAX (1u << 20)
+
+struct tl_fleet {
+    struct tl_fleet_options o;
+    struct tl_kafka *kafka;
+    struct tl_registry *registry;
+    struct tl_schema_set *schemas;
+    struct tl_config_table *table;
+    struct tl_producer *events;
+    struct tl_producer_topic *calls, *presence;
+    struct tl_tail *presence_tail;
+    struct tl_presence_view view;
+    struct tl_timer beat_timer;
+    struct tl_arena arena; /* of the record being handled */
+    struct tl_buf out;
+    int64_t run;
+    int64_t epoch; /* -1 until the first heartbeat is in the log */
+    int64_t last_seen_ms;
+    int own_seen;
+    bool beat_in_flight, table_ready, is_ready;
+};
+
+struct tl_kafka *tl_fleet_kafka(struct tl_fleet *fleet)
+{
+    return fleet->kafka;
+}
+
+struct tl_schema_set *tl_fleet_schemas(struct tl_fleet *fleet)
+{
+    return fleet->schemas;
+}
+
+struct tl_config_table *tl_fleet_table(struct tl_fleet *fleet)
+{
+    return fleet->table;
+}
+
+struct tl_presence_view *tl_fleet_view(struct tl_fleet *fleet)
+{
+    return &fleet->view;
+}
+
+struct tl_producer *tl_fleet_events(struct tl_fleet *fleet)
+{
+    return fleet->events;
+}
+
+const char *tl_fleet_name(const struct tl_fleet *fleet)
+{
+    return fleet->o.name;
+}
+
+int64_t tl_fleet_epoch(const struct tl_fleet *fleet)
+{
+    return fleet->epoch;
+}
+
+int64_t tl_fleet_last_seen_ms(const struct tl_fleet *fleet)
+{
+    return fleet->last_seen_ms;
+}
+
+static bool has_presence(const struct tl_fleet *f)
+{
+    return f->o.kind != TL_INSTANCE_KIND_UNKNOWN;
+}
+
+bool tl_fleet_is_ready(const struct tl_fleet *fleet, char *reason, size_t size)
+{
+    const char *why = !fleet->table_ready                           ? "config.v1 is being read"
+                      : !tl_schema_set_is_ready(fleet->schemas, NULL) ? "schema ids are not known"
+                      : !fleet->is_ready ? "own presence is not in the log yet"
+                                         : "";
+    (void)snprintf(reason, size, "%s", why);
+    return fleet->is_ready;
+}
+
+static void check_ready(struct tl_fleet *f)
+{
+    if (f->is_ready || !f->table_ready || !tl_schema_set_is_ready(f->schemas, NULL) ||
+        tl_producer_topic_partitions(f->calls) <= 0)
+        return;
+    if (has_presence(f) && (f->epoch < 0 || f->own_seen < BEATS_TO_READY))
+        return;
+    f->is_ready = true;
+    if (f->o.on_ready)
+        f->o.on_ready(f->o.arg);
+}
+
+/* ---- presence ---- */
+
+static void on_beat_delivered(void *arg, const struct tl_delivery *delivery)
+{
+    struct tl_fleet *f = arg;
+
+    f->beat_in_flight = false;
+    if (delivery->status == TL_OK && f->epoch < 0)
+        f->epoch = delivery->offset;
+}
+
+void tl_fleet_beat(struct tl_fleet *f)
+{
+    struct tl_error err;
+
+    if (!has_presence(f) || f->beat_in_flight || !tl_schema_set_is_ready(f->schemas, NULL))
+        return;
+    struct tl_presence own = {.kind = f->o.kind,
+                              .number = f->o.number,
+                              .epoch = f->epoch,
+                              .run = f->run,
+                              .at = tl_now_ms(),
+                              .mailbox_offset_read = -1};
+    f->o.fill(f->o.arg, &own);
+    tl_buf_reset(&f->out);
+    if (tl_record_encode(f->schemas, TL_RECORD_PRESENCE, &own, &f->out, &err) != TL_OK ||
+        tl_producer_send(f->presence, 0, (struct tl_bytes){0},
+                         (struct tl_bytes){f->out.data, f->out.len}, NULL, on_beat_delivered, f,
+                         &err) != TL_OK)
+        return; /* the next beat tries again */
+    f->beat_in_flight = true;
+}
+
+static void on_beat_timer(void *arg)
+{
+    struct tl_fleet *f = arg;
+
+    tl_fleet_beat(f);
+    check_ready(f);
+}
+
+static void on_presence(void *arg, const struct tl_record *record)
+{
+    struct tl_fleet *f = arg;
+    struct tl_presence p;
+    struct tl_error err;
+
+    tl_arena_reset(&f->arena);
+    if (tl_record_decode(f->schemas, TL_RECORD_PRESENCE, record->value, &f->arena, &p, &err) !=
+        TL_OK) {
+        tl_log_warn(f->o.log, "presence.unreadable, skipped", TL_STR("error", err.msg));
+        return;
+    }
+    bool is_own = p.run == f->run;
+    if (is_own) {
+        f->own_seen++;
+        f->last_seen_ms = tl_mono_ms();
+        if (f->epoch < 0)
+            f->epoch = record->offset;
+    }
+    bool changed = tl_presence_take(&f->view, &p, record->offset, is_own);
+    if (f->view.superseded && f->o.on_superseded) {
+        f->o.on_superseded(f->o.arg);
+        return;
+    }
+    check_ready(f);
+    if (changed && f->is_ready && f->o.on_change)
+        f->o.on_change(f->o.arg);
+}
+
+static enum tl_status start_presence(struct tl_fleet *f, struct tl_error *err)
+{
+    const struct tl_tail_options options = {.name = "presence", .on_record = on_presence, .arg = f};
+    /* half a second back: whoever lives has spoken since */
+    struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - 500};
+    enum tl_status st = tl_tail_create(f->kafka, &options, &f->presence_tail, err);
+
+    if (st == TL_OK)
+        st = tl_tail_add(f->presence_tail, "presence.v1", 0, start, err);
+    return st;
+}
+
+/* ---- config.v1 and schemas ---- */
+
+static void on_schema(void *arg)
+{
+    struct tl_fleet *f = arg;
+
+    if (f->table_ready && f->epoch < 0)
+        tl_fleet_beat(f);
+    check_ready(f);
+}
+
+static void on_table_ready(void *arg)
+{
+    struct tl_fleet *f = arg;
+
+    f->table_ready = true;
+    tl_schema_set_resolve(f->schemas);
+    tl_fleet_beat(f);
+    tl_timer_repeat(&f->beat_timer, tl_net_loop(f->o.net), BEAT_MS, on_beat_timer, f);
+    check_ready(f);
+}
+
+static void on_config(void *arg, const struct tl_config_entry *entry)
+{
+    struct tl_fleet *f = arg;
+
+    if (f->o.on_config)
+        f->o.on_config(f->o.arg, entry);
+}
+
+static void on_config_invalid(void *arg, const struct tl_record *record, const struct tl_error *err)
+{
+    struct tl_fleet *f = arg;
+
+    tl_log_warn(f->o.log, "config.unreadable, skipped", TL_INT("offset", record->offset),
+                TL_STR("error", err->msg));
+}
+
+const struct tl_business *tl_fleet_business(struct tl_fleet *fleet, const char *business_id,
+                                            int version)
+{
+    const struct tl_config_entry *entry =
+        version > 0
+            ? tl_config_table_version(fleet->table, TL_CONFIG_KIND_BUSINESS, business_id, version)
+            : tl_config_table_get(fleet->table, TL_CONFIG_KIND_BUSINESS, business_id);
+    if (!entry) /* superseded and gone: the newest is the nearest */
+        entry = tl_config_table_get(fleet->table, TL_CONFIG_KIND_BUSINESS, business_id);
+    return entry && !entry->deleted ? entry->business : NULL;
+}
+
+/* ---- events ---- */
+
+enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event *event,
+                                   tl_delivery_fn on_delivery, void *arg, struct tl_error *err)
+{
+    char id[TL_UUID_TEXT_LEN + 1];
+
+    if (!event->event_id) {
+        struct tl_uuid uuid = tl_uuid_v4();
+        tl_uuid_format(&uuid, id);
+        event->event_id = id;
+    }
+    event->producer = fleet->o.name;
+    event->epoch = fleet->epoch;
+    if (!event->at)
+        event->at = tl_now_ms();
+    tl_buf_reset(&fleet->out);
+    enum tl_status st =
+        tl_record_encode(fleet->schemas, TL_RECORD_CALL_EVENT, event, &fleet->out, err);
+    if (event->event_id == id)
+        event->event_id = NULL;
+    if (st != TL_OK)
+        return st;
+    return tl_producer_send(
+        fleet->calls, TL_PARTITION_BY_KEY,
+        (struct tl_bytes){(const uint8_t *)event->call_id, strlen(event->call_id)},
+        (struct tl_bytes){fleet->out.data, fleet->out.len}, NULL, on_delivery, arg, err);
+}
+
+int32_t tl_fleet_partition_of(struct tl_fleet *fleet, const char *call_id)
+{
+    int32_t n = tl_producer_topic_partitions(fleet->calls);
+
+    return n > 0 ? tl_partition_of_key(call_id, strlen(call_id), n) : -1;
+}
+
+/* ---- life ---- */
+
+static enum tl_status start_kafka(struct tl_fleet *f, struct tl_error *err)
+{
+    const struct tl_kafka_options kafka = {.loop = tl_net_loop(f->o.net),
+                                           .log = f->o.log,
+                                           .metrics = f->o.metrics,
+                                           .settings = f->o.kafka,
+                                           .client_id = f->o.name};
+    enum tl_status st = tl_kafka_create(&kafka, &f->kafka, err);
+
+    if (st == TL_OK && *f->o.registry->url)
+        st = tl_registry_create(f->o.net, f->o.registry->url, &f->registry, err);
+    if (st != TL_OK)
+        return st;
+    const struct tl_schema_set_options schemas = {
+        .loop = kafka.loop,
+        .log = f->o.log,
+        .topic_prefix = f->o.kafka->topic_prefix,
+        .registry = f->registry ? tl_registry_driver(f->registry) : NULL};
+    st = tl_schema_set_create(&schemas, &f->schemas, err);
+    if (st == TL_OK)
+        tl_schema_set_watch(f->schemas, on_schema, f);
+    return st;
+}
+
+static enum tl_status start_topics(struct tl_fleet *f, struct tl_error *err)
+{
+    const struct tl_producer_options events = {.name = "events"};
+    const struct tl_config_table_options table = {.schemas = f->schemas,
+                                                  .on_caught_up = on_table_ready,
+                                                  .on_change = on_config,
+                                                  .on_invalid = on_config_invalid,
+                                                  .arg = f};
+    enum tl_status st = tl_producer_create(f->kafka, &events, &f->events, err);
+
+    if (st == TL_OK)
+        st = tl_producer_topic(f->events, "calls.v1", &f->calls, err);
+    if (st == TL_OK)
+        st = tl_producer_topic(f->events, "presence.v1", &f->presence, err);
+    if (st == TL_OK)
+        st = tl_config_table_create(f->kafka, &table, &f->table, err);
+    if (st == TL_OK)
+        st = start_presence(f, err);
+    return st;
+}
+
+enum tl_status tl_fleet_create(const struct tl_fleet_options *options, struct tl_fleet **ret_fleet,
+                               struct tl_error *err)
+{
+    struct tl_fleet *f = calloc(1, sizeof(*f));
+    if (!f)
+        abort();
+    f->o = *options;
+    f->epoch = -1;
+    tl_random_bytes(&f->run, sizeof(f->run));
+    tl_buf_init(&f->out, RECORD_BYTES_MAX);
+    tl_presence_init(&f->view, options->kind, options->number);
+    enum tl_status st = start_kafka(f, err);
+    if (st == TL_OK)
+        st = start_topics(f, err);
+    if (st != TL_OK) {
+        tl_fleet_destroy(f);
+        return st;
+    }
+    *ret_fleet = f;
+    return TL_OK;
+}
+
+void tl_fleet_destroy(struct tl_fleet *f)
+{
+    if (!f)
+        return;
+    tl_timer_finish(&f->beat_timer);
+    tl_tail_destroy(f->presence_tail);
+    tl_config_table_destroy(f->table);
+    tl_producer_destroy(f->events, 3000);
+    tl_registry_destroy(f->registry);
+    if (f->schemas)
+        tl_schema_set_unwatch(f->schemas, on_schema, f);
+    tl_schema_set_destroy(f->schemas);
+    tl_kafka_destroy(f->kafka);
+    tl_presence_finish(&f->view);
+    tl_arena_finish(&f->arena);
+    tl_buf_finish(&f->out);
+    free(f);
+}

@@ -1,0 +1,77 @@
+#ifndef TL_FLEET_FLEET_H
+#define TL_FLEET_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "avro/call_event.h"
+#include "avro/presence.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "call/presence.h"
+#include "kafka/client.h"
+#include "kafka/producer.h"
+#include "kafka/registry.h"
+#include "kafka/schemas.h"
+#include "kafka/table.h"
+#include "net/net.h"
+
+/** What every process of the data plane has to do with Kafka: client, schema ids, the table
+ *  config.v1, a producer of events, and (for those with a mailbox) its presence and that of the
+ *  others. Loop thread only. */
+struct tl_fleet;
+
+struct tl_fleet_options {
+    struct tl_net *net;
+    const struct tl_log *log;
+    struct tl_metrics *metrics;
+    const struct tl_kafka_settings *kafka;       /* borrowed */
+    const struct tl_registry_settings *registry; /* borrowed */
+    const char *name;                            /* "ingest-0"; borrowed */
+    enum tl_instance_kind kind; /* TL_INSTANCE_KIND_UNKNOWN: no presence of its own */
+    int number;
+    void (*on_ready)(void *arg); /* once: table, ids and presence are there */
+    void (*on_change)(void *arg); /* somebody came, went, or drains */
+    void (*on_superseded)(void *arg); /* the own number runs under a higher epoch: exit */
+    void (*fill)(void *arg, struct tl_presence *own); /* the load of this heartbeat */
+    void (*on_config)(void *arg, const struct tl_config_entry *entry); /* may be NULL */
+    void *arg;
+};
+
+TL_MUST_CHECK enum tl_status tl_fleet_create(const struct tl_fleet_options *options,
+                                             struct tl_fleet **ret_fleet, struct tl_error *err);
+
+/** Flushes the producer for up to 3 s. Accepts NULL. */
+void tl_fleet_destroy(struct tl_fleet *fleet);
+
+bool tl_fleet_is_ready(const struct tl_fleet *fleet, char *reason, size_t size);
+
+struct tl_kafka *tl_fleet_kafka(struct tl_fleet *fleet);
+struct tl_schema_set *tl_fleet_schemas(struct tl_fleet *fleet);
+struct tl_config_table *tl_fleet_table(struct tl_fleet *fleet);
+struct tl_presence_view *tl_fleet_view(struct tl_fleet *fleet);
+struct tl_producer *tl_fleet_events(struct tl_fleet *fleet);
+const char *tl_fleet_name(const struct tl_fleet *fleet);
+int64_t tl_fleet_epoch(const struct tl_fleet *fleet); /* -1 before ready */
+
+/** Monotonic ms at which an own presence record was last seen in the log; 0: never. */
+int64_t tl_fleet_last_seen_ms(const struct tl_fleet *fleet);
+
+/** Heartbeat now instead of at the next eighth of a second: load changed, draining began. */
+void tl_fleet_beat(struct tl_fleet *fleet);
+
+/** Sends an event of a call, keyed by its id; `producer`, `epoch`, `at` and, where it is NULL, a
+ *  random `event_id` are filled in. Statuses as tl_producer_send and tl_record_encode. */
+TL_MUST_CHECK enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event *event,
+                                                 tl_delivery_fn on_delivery, void *arg,
+                                                 struct tl_error *err);
+
+/** Partition of a call in all call-keyed topics; -1 while their number is not known. */
+int32_t tl_fleet_partition_of(struct tl_fleet *fleet, const char *call_id);
+
+/** Active entry of a business at a version (0: the newest), or NULL. */
+const struct tl_business *tl_fleet_business(struct tl_fleet *fleet, const char *business_id,
+                                            int version);
+
+#endif
