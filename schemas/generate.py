@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from generator import c, model  # noqa: E402
+from generator import c, model, topics  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -30,6 +30,7 @@ def options():
     p.add_argument("--avro", default=os.path.join(HERE, "avro"), help="folder of the .avsc files")
     p.add_argument("--out", help="write C to OUT/<folder>/")
     p.add_argument("--folder", default="avro", help="the folder that the headers are included from")
+    p.add_argument("--topics", help="the table of topics (topics.json): C of it too")
     p.add_argument("stems", nargs="*", help="the schemas that must be there, without .avsc")
     return p.parse_args()
 
@@ -37,8 +38,12 @@ def options():
 def main():
     args = options()
     schemas = model.load(args.avro, args.stems)
+    table = topics.load(args.topics, schemas) if args.topics else []
     if args.out:
-        for name, text in c.files(schemas, args.folder).items():
+        files = c.files(schemas, args.folder)
+        if table:
+            files["topics.h"], files["topics.c"] = topics.header(table), topics.source(table)
+        for name, text in files.items():
             write_if_changed(os.path.join(args.out, args.folder, name), text)
 
 

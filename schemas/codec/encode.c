@@ -41,15 +41,12 @@ static inline bool put_long(struct output *o, int64_t value)
 {
     uint64_t z = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); /* zig-zag */
 
-    if (!room(o, VARINT_MAX)) {
-        /* Near the maximum ten bytes may be too many while the number itself still fits. */
+    if (o->end - o->p < VARINT_MAX) { /* near the maximum the number may fit though ten bytes do not */
         size_t n = 1;
         for (uint64_t rest = z >> 7; rest; rest >>= 7)
             n++;
-        o->out->full = false;
-        if (!room_slow(o, n))
+        if (!room(o, n))
             return false;
-        o->why = NULL;
     }
     while (z >= 0x80) {
         *o->p++ = (uint8_t)(z | 0x80);
