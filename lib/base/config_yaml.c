@@ -14,6 +14,7 @@
 struct reader {
     struct tl_config_load *load;
     const char *file;
+    const char *text;
     yaml_parser_t parser;
     const char *seen[KEYS_MAX]; /* names met in this file */
     size_t seen_len;
@@ -35,12 +36,24 @@ static size_t line_of(const yaml_event_t *event)
     return event->start_mark.line + 1;
 }
 
+/* Bytes that are no text at all are told by their place, the rest by a line. */
+static size_t line_of_error(const struct reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+    size_t line = 1;
+
+    if (p->error != YAML_READER_ERROR)
+        return (p->problem_mark.line ? p->problem_mark.line : p->context_mark.line) + 1;
+    for (size_t i = 0; i < p->problem_offset; i++)
+        line += r->text[i] == '\n';
+    return line;
+}
+
 static void note_parser_error(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
-    size_t line = p->problem_mark.line ? p->problem_mark.line : p->context_mark.line;
 
-    tl_config_problem(r->load, where(r, line + 1), "not YAML: %s%s%s",
+    tl_config_problem(r->load, where(r, line_of_error(r)), "not YAML: %s%s%s",
                       p->problem ? p->problem : "out of memory", p->context ? " " : "",
                       p->context ? p->context : "");
 }
@@ -276,6 +289,7 @@ void tl_config_read_yaml(struct tl_config_load *load, const char *name, const ch
 
     r->load = load;
     r->file = name;
+    r->text = yaml;
     if (len > TL_CONFIG_FILE_BYTES_MAX) {
         tl_config_problem(load, name, "larger than %d bytes", TL_CONFIG_FILE_BYTES_MAX);
         return;
