@@ -61,11 +61,12 @@ TL_MUST_CHECK enum tl_status tl_avro_writer_to_json(const struct tl_avro_writer 
 /* Confluent wire format: magic byte 0, schema id (32 bits, big endian), datum. */
 #define TL_AVRO_FRAME_BYTES 5
 
-/** Appends magic and id; the datum follows with tl_avro_encode. `out->full` when there is no room. */
+/** Appends magic and id; the datum follows with tl_avro_encode. `out->full` when there is no room.
+ */
 void tl_avro_frame_begin(struct tl_buf *out, int32_t schema_id);
 
-/** Takes a record's value apart; `ret_datum` borrows from `value`. TL_INVALID: too short, or another
- *  magic byte. */
+/** Takes a record's value apart; `ret_datum` borrows from `value`. TL_INVALID: too short, or
+ * another magic byte. */
 TL_MUST_CHECK enum tl_status tl_avro_frame_parse(struct tl_bytes value, int32_t *ret_schema_id,
                                                  struct tl_bytes *ret_datum, struct tl_error *err);
 

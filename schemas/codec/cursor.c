@@ -44,6 +44,36 @@ uint8_t *tl_avro_nullable_set(struct tl_cursor *c, const struct tl_avro_shape *s
     }
 }
 
+const uint8_t *tl_avro_nullable_get(const struct tl_avro_shape *shape, const uint8_t *at)
+{
+    const uint8_t *pointer;
+    int value;
+
+    switch (shape->kind) {
+    case TL_AVRO_BOOL:
+        return ((const struct tl_opt_bool *)at)->set ? at + offsetof(struct tl_opt_bool, value)
+                                                     : NULL;
+    case TL_AVRO_INT:
+        return ((const struct tl_opt_int *)at)->set ? at + offsetof(struct tl_opt_int, value)
+                                                    : NULL;
+    case TL_AVRO_LONG:
+        return ((const struct tl_opt_long *)at)->set ? at + offsetof(struct tl_opt_long, value)
+                                                     : NULL;
+    case TL_AVRO_DOUBLE:
+        return ((const struct tl_opt_double *)at)->set ? at + offsetof(struct tl_opt_double, value)
+                                                       : NULL;
+    case TL_AVRO_ENUM:
+        memcpy(&value, at, sizeof(value));
+        return value ? at : NULL;
+    case TL_AVRO_RECORD:
+        memcpy(&pointer, at, sizeof(pointer));
+        return pointer;
+    default: /* text and bytes begin with their pointer */
+        memcpy(&pointer, at, sizeof(pointer));
+        return pointer ? at : NULL;
+    }
+}
+
 enum tl_status tl_cursor_error(const struct tl_cursor *c, const char *record, const uint8_t *start,
                                struct tl_error *err)
 {

@@ -246,8 +246,11 @@ size_t tl_avro_shape_min_bytes(const struct tl_avro_shape *shape);
 /* Marks a nullable value as set; where the value itself goes, NULL on failure. */
 uint8_t *tl_avro_nullable_set(struct tl_cursor *c, const struct tl_avro_shape *shape, uint8_t *to);
 
+/* Where the value of a nullable one is, NULL when it is null. */
+const uint8_t *tl_avro_nullable_get(const struct tl_avro_shape *shape, const uint8_t *at);
+
 /* Turns a failure into the caller's error: "decode CallEvent.utterance.text: ends within …". */
-enum tl_status tl_cursor_error(const struct tl_cursor *c, const char *record,
-                               const uint8_t *start, struct tl_error *err);
+enum tl_status tl_cursor_error(const struct tl_cursor *c, const char *record, const uint8_t *start,
+                               struct tl_error *err);
 
 #endif

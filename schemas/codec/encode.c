@@ -1,7 +1,9 @@
-/* Structs to Avro: one walk over the descriptor tables, writing through a cursor into the buffer. */
+/* Structs to Avro: one walk over the descriptor tables, writing through a cursor into the buffer.
+ */
 #include <string.h>
 
 #include "codec/codec.h"
+#include "codec/cursor.h"
 #include "codec/utf8.h"
 
 #define VARINT_MAX 10 /* bytes of a 64-bit number */
@@ -41,7 +43,8 @@ static inline bool put_long(struct output *o, int64_t value)
 {
     uint64_t z = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); /* zig-zag */
 
-    if (o->end - o->p < VARINT_MAX) { /* near the maximum the number may fit though ten bytes do not */
+    if (o->end - o->p <
+        VARINT_MAX) { /* near the maximum the number may fit though ten bytes do not */
         size_t n = 1;
         for (uint64_t rest = z >> 7; rest; rest >>= 7)
             n++;
@@ -171,42 +174,8 @@ static bool put_list(struct output *o, const struct tl_avro_shape *shape, const 
 /* ["null", X]: the branch, then the value if there is one. */
 static bool put_nullable(struct output *o, const struct tl_avro_shape *shape, const uint8_t *at)
 {
-    const void *pointer = NULL;
-    int value = 0;
-    const uint8_t *from = at;
-    bool set;
-
-    switch (shape->kind) {
-    case TL_AVRO_BOOL:
-        set = ((const struct tl_opt_bool *)at)->set;
-        from += offsetof(struct tl_opt_bool, value);
-        break;
-    case TL_AVRO_INT:
-        set = ((const struct tl_opt_int *)at)->set;
-        from += offsetof(struct tl_opt_int, value);
-        break;
-    case TL_AVRO_LONG:
-        set = ((const struct tl_opt_long *)at)->set;
-        from += offsetof(struct tl_opt_long, value);
-        break;
-    case TL_AVRO_DOUBLE:
-        set = ((const struct tl_opt_double *)at)->set;
-        from += offsetof(struct tl_opt_double, value);
-        break;
-    case TL_AVRO_ENUM:
-        memcpy(&value, at, sizeof(value));
-        set = value != 0;
-        break;
-    case TL_AVRO_RECORD:
-        memcpy(&pointer, at, sizeof(pointer));
-        set = pointer != NULL;
-        from = pointer;
-        break;
-    default: /* text and bytes begin with their pointer */
-        memcpy(&pointer, at, sizeof(pointer));
-        set = pointer != NULL;
-    }
-    return put_raw(o, set ? "\2" : "\0", 1) && (!set || put_value(o, shape, from));
+    at = tl_avro_nullable_get(shape, at);
+    return put_raw(o, at ? "\2" : "\0", 1) && (!at || put_value(o, shape, at));
 }
 
 static bool put_record(struct output *o, const struct tl_avro_type *type, const uint8_t *record)
@@ -272,7 +241,7 @@ enum tl_status tl_avro_frame_parse(struct tl_bytes value, int32_t *ret_schema_id
         return tl_fail(err, TL_INVALID, "record value begins with %u, not 0", value.data[0]);
     *ret_schema_id = (int32_t)((uint32_t)value.data[1] << 24 | (uint32_t)value.data[2] << 16 |
                                (uint32_t)value.data[3] << 8 | value.data[4]);
-    *ret_datum = (struct tl_bytes){value.data + TL_AVRO_FRAME_BYTES,
-                                   value.len - TL_AVRO_FRAME_BYTES};
+    *ret_datum =
+        (struct tl_bytes){value.data + TL_AVRO_FRAME_BYTES, value.len - TL_AVRO_FRAME_BYTES};
     return TL_OK;
 }
