@@ -17,29 +17,33 @@ def rank(name):
 
 
 def stop_all(dry_run):
+    """Through the supervisor; by pid what a supervisor that was killed left behind."""
     supervised = Supervised(LOCAL)
-    if not supervised.is_running():
-        print("nothing runs" if not dry_run else "nothing runs, nothing to stop")
-        return
-    for name in sorted(supervised.names(), key=rank):
+    guarded = supervised.is_running()
+    runner = supervised if guarded else supervised.local
+    names = [n for n in runner.names() if guarded or runner.pid(n)]
+    if not names:
+        print("nothing runs")
+    for name in sorted(names, key=rank):
         print(f"{'would stop' if dry_run else 'stopping'} {name}", flush=True)
         if not dry_run:
-            supervised.stop(name)
-    if not dry_run:
+            runner.stop(name)
+    if guarded and not dry_run:
         supervised.quit()
 
 
 def purge(dry_run):
-    if not os.path.isdir(LOCAL):
-        print(f"{LOCAL} does not exist, nothing to remove")
-        return
-    verb = "would remove" if dry_run else "removing"
-    print(f"{verb} {LOCAL}: topics, database, logs, keys, certificates, chosen ports")
+    if dry_run:
+        print(f"would remove {LOCAL}: topics, database, logs, keys, certificates, chosen ports")
+    else:
+        print(f"removing {LOCAL} for good: topics, database, logs, keys, certificates, chosen ports")
     for name in sorted(os.listdir(LOCAL)):
         print(f"  {name}")
-    print("It cannot be undone." if not dry_run else "Nothing was changed.")
-    if not dry_run:
+    if dry_run:
+        print("nothing was changed")
+    else:
         shutil.rmtree(LOCAL)
+    print("build/ and the installed packages stay")
 
 
 def main():

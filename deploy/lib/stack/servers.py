@@ -53,6 +53,10 @@ class Servers:
             for job in work:
                 job.result()
 
+    def attach(self):
+        """Know the addresses of servers that an earlier start() left running."""
+        self._build(self._wanted())
+
     def _build(self, wanted):
         if "kafka" in wanted:
             self.kafka = Kafka(f"{self.folder}/kafka", self._port("kafka"),

@@ -9,7 +9,6 @@ import sys
 
 from . import build, java
 from .credentials import Credentials
-from .ports import Ports
 from .postgres import write_private
 from .progress import Progress
 from .servers import GIVEN, Servers
@@ -34,7 +33,8 @@ class Up:
         os.makedirs(f"{LOCAL}/log", exist_ok=True)
         self.progress = Progress()
         self.supervised = Supervised(LOCAL)
-        self.servers = Servers(LOCAL, self.supervised, os.environ, usual_ports=True)
+        self.environ = foreign(os.environ, f"{LOCAL}/own.json")
+        self.servers = Servers(LOCAL, self.supervised, self.environ, usual_ports=True)
         self.bin = f"{ROOT}/build/release/bin"
 
     # --- steps
@@ -62,12 +62,12 @@ class Up:
             self.dbmate = build.dbmate(self.progress)
 
     def layout(self):
-        real = {k: os.environ[k] for k in REAL_KEYS if os.environ.get(k)}
-        settings = {k: v for k, v in os.environ.items()
+        real = {k: self.environ[k] for k in REAL_KEYS if self.environ.get(k)}
+        settings = {k: v for k, v in self.environ.items()
                     if k.startswith("TRUNKLINE_") and k != "TRUNKLINE_UP_STARTED"}
         return Layout(
             bin=self.bin, config=f"{ROOT}/deploy/config/trunkline.yaml",
-            ports=Ports(f"{LOCAL}/ports"), credentials=Credentials(f"{LOCAL}/keys"),
+            ports=self.servers.ports, credentials=Credentials(f"{LOCAL}/keys"),
             servers=self.servers.environment(), processes=self.supervised, settings=settings,
             real=real, usual_ports=True)
 
@@ -120,8 +120,10 @@ class Up:
 
     def write_env(self, layout):
         """.local/env, for the `trunkline` command and other tools in a person's shell."""
-        env = {**layout.environment(), **layout.cli_settings()}
+        env = layout.tool_environment()
         write_private(f"{LOCAL}/env", "".join(f"{k}='{v}'\n" for k, v in sorted(env.items())))
+        own = {k: v for k, v in env.items() if self.environ.get(k) != v}
+        write_private(f"{LOCAL}/own.json", json.dumps(own, indent=1))
 
     def everything(self, with_call):
         self.supervised.ensure(service_base_env())
@@ -139,7 +141,20 @@ class Up:
         if not self.supervised.is_running():
             raise RuntimeError("nothing runs here: start it with deploy/up")
         self.servers.attach()
-        self.call(self.layout())
+        layout = self.layout()
+        if not layout.simulates_twilio:
+            raise RuntimeError("the real telephone network is in use: ring one of its numbers")
+        self.call(layout)
+
+
+def foreign(environ, own_path):
+    """The environment without what an earlier deploy/up gave to this shell by .local/env: our own
+    servers are no servers that exist already, the simulator's key is no key."""
+    own = {}
+    if os.path.exists(own_path):
+        with open(own_path) as f:
+            own = json.load(f)
+    return {k: v for k, v in environ.items() if own.get(k) != v}
 
 
 @contextlib.contextmanager
