@@ -45,9 +45,12 @@ struct tl_setting {
     double min, max;      /* both 0: no limit; durations: milliseconds */
     const char *env;      /* a variable beside TRUNKLINE_<SECTION>_<NAME>, e.g. "KAFKA_BROKERS" */
     const char *choices;  /* the only texts allowed, "debug,info,warn,error", or NULL */
-    bool secret;          /* its value is never printed */
-    bool required;        /* must not be empty in a program that loads it */
-    const char *doc;      /* a sentence */
+    /** Why a text (or a list's item) that is not empty is wrong, "is not a URL", or NULL. Of
+     *  TL_SETTING_STRING and TL_SETTING_LIST. */
+    const char *(*check)(const char *text);
+    bool secret;     /* its value is never printed */
+    bool required;   /* must not be empty in a program that loads it */
+    const char *doc; /* a sentence */
 };
 
 /* The trailing arguments are designated initialisers: .env = "REDIS_URL", .secret = true. */

@@ -81,12 +81,16 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-static enum tl_status check_choice(const struct tl_setting *setting, const char *text,
-                                   struct tl_error *err)
+/* Choices and the row's own check. */
+static enum tl_status check_text(const struct tl_setting *setting, const char *text,
+                                 struct tl_error *err)
 {
     char what[256];
 
     bool may_be_empty = !setting->required && (!setting->fallback || !*setting->fallback);
+    const char *wrong = setting->check && *text ? setting->check(text) : NULL;
+    if (wrong)
+        return refuse(setting, text, wrong, err);
     if (!setting->choices || is_choice(setting->choices, text) || (!*text && may_be_empty))
         return TL_OK;
     (void)snprintf(what, sizeof(what), "is none of %s", setting->choices); /* cut: for people */
@@ -97,7 +101,7 @@ static enum tl_status parse_string(const struct tl_setting *setting, const char 
                                    struct tl_arena *arena, const char **ret_string,
                                    struct tl_error *err)
 {
-    enum tl_status st = check_choice(setting, text, err);
+    enum tl_status st = check_text(setting, text, err);
 
     /* An empty text says "not set": whether it may is `required`, not the length. */
     if (st == TL_OK && *text)
@@ -189,7 +193,7 @@ enum tl_status tl_setting_list(const struct tl_setting *setting, const char *con
     char text[32];
 
     for (size_t i = 0; i < len; i++) {
-        enum tl_status st = check_choice(setting, item[i], err);
+        enum tl_status st = check_text(setting, item[i], err);
         if (st != TL_OK)
             return st;
         if (!*item[i])

@@ -353,6 +353,29 @@ static void a_required_setting_must_be_set_only_where_it_is_loaded(void **state)
                    "TRUNKLINE_KAFKA_BROKERS or KAFKA_BROKERS)\n");
 }
 
+static const char *check_even(const char *text)
+{
+    return strlen(text) % 2 ? "has an odd length" : NULL;
+}
+
+static void a_row_may_check_texts_and_items_itself(void **state)
+{
+    static const struct tl_setting rows[] = {
+        TL_SET_STRING(struct demo, level, "a.text", "", "Text.", .check = check_even),
+        TL_SET_LIST(struct demo, topics, "a.list", "ab", "List.", .check = check_even),
+        {0},
+    };
+    struct fixture *f = *state;
+    const struct tl_config_part parts[] = {{rows, &f->demo}, {0}};
+    const char *yaml = "a:\n  text: abc\n  list: [ab, abc]\n";
+
+    assert_int_equal(
+        tl_config_load_text(&f->config, parts, NULL, "t", yaml, strlen(yaml), NULL, &f->err),
+        TL_INVALID);
+    assert_string_equal(problems(f), "t:2: a.text: \"abc\" has an odd length\n"
+                                     "t:3: a.list: \"abc\" has an odd length\n");
+}
+
 static void two_tables_with_one_name_are_our_mistake(void **state)
 {
     struct fixture *f = *state;
@@ -472,6 +495,7 @@ int main(void)
         TEST(environment_goes_before_the_file_and_its_own_name_before_the_alias),
         TEST(wrong_variables_are_named),
         TEST(a_required_setting_must_be_set_only_where_it_is_loaded),
+        TEST(a_row_may_check_texts_and_items_itself),
         TEST(two_tables_with_one_name_are_our_mistake),
         TEST(an_overlay_goes_over_the_file_and_the_command_line_over_all),
         TEST(markdown_lists_every_setting_by_section),
