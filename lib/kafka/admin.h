@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "codec/topic.h" /* struct tl_topic_config */
 #include "kafka/client.h"
 
 /** Administration of topics. Every verb blocks, up to `timeout_ms` of create: for the command line
@@ -20,10 +21,6 @@ static inline void tl_admin_destroyp(struct tl_admin **admin)
 {
     tl_admin_destroy(*admin);
 }
-
-struct tl_topic_config {
-    const char *name, *value; /* "cleanup.policy", "compact" */
-};
 
 struct tl_topic_spec {
     const char *topic; /* "calls.v1" */
