@@ -14,10 +14,9 @@
 
 /* protocols: the record that npm avsc, kafkajs and Confluent's client read as it is meant. */
 static const uint8_t golden_frame[] = {
-    0x00, 0x00, 0x00, 0x00, 0x2a, 0x0a, 0x63, 0x61, 0x66, 0xc3, 0xa9, 0x04, 0xf6, 0xa1, 0xab,
-    0xfe, 0xf9, 0x62, 0x02, 0x02, 0x78, 0x02, 0x02, 0x6b, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0xf8, 0x3f, 0x00, 0x02, 0x05, 0x00, 0x04, 0x00, 0x01, 0x00, 0x00, 0x80, 0x3e, 0xaa, 0xbb,
-    0x01};
+    0x00, 0x00, 0x00, 0x00, 0x2a, 0x0a, 0x63, 0x61, 0x66, 0xc3, 0xa9, 0x04, 0xf6, 0xa1, 0xab, 0xfe,
+    0xf9, 0x62, 0x02, 0x02, 0x78, 0x02, 0x02, 0x6b, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xf8, 0x3f,
+    0x00, 0x02, 0x05, 0x00, 0x04, 0x00, 0x01, 0x00, 0x00, 0x80, 0x3e, 0xaa, 0xbb, 0x01};
 
 static struct tl_golden golden(void)
 {
@@ -153,8 +152,8 @@ static enum tl_status decode_patched(size_t at, size_t cut, const void *patch, s
 
 #define PATCH(at, cut, bytes, err) decode_patched((at), (cut), (bytes), sizeof(bytes) - 1, (err))
 
-/* Offsets in the datum: text 0 (6 bytes), shade 6, at 7 (6), maybe 13 (3), weights 16 (12), numbers 28 (3),
- * raw 31 (3), quarter 34, pair 38, yes 40. */
+/* Offsets in the datum: text 0 (6 bytes), shade 6, at 7 (6), maybe 13 (3), weights 16 (12), numbers
+ * 28 (3), raw 31 (3), quarter 34, pair 38, yes 40. */
 static void hostile_values_are_refused(void **state)
 {
     (void)state;
@@ -218,10 +217,9 @@ static void the_arena_limits_a_record(void **state)
     struct tl_golden got;
     struct tl_error err;
 
-    assert_int_equal(
-        tl_golden_decode((struct tl_bytes){golden_frame + 5, sizeof(golden_frame) - 5}, &arena,
-                         &got, &err),
-        TL_INVALID);
+    assert_int_equal(tl_golden_decode((struct tl_bytes){golden_frame + 5, sizeof(golden_frame) - 5},
+                                      &arena, &got, &err),
+                     TL_INVALID);
     assert_non_null(strstr(err.msg, "memory"));
     tl_arena_finish(&arena);
 }
@@ -234,7 +232,8 @@ static void frames_that_are_none_are_refused(void **state)
     struct tl_error err;
     int32_t id;
 
-    assert_int_equal(tl_avro_frame_parse((struct tl_bytes){NULL, 0}, &id, &datum, &err), TL_INVALID);
+    assert_int_equal(tl_avro_frame_parse((struct tl_bytes){NULL, 0}, &id, &datum, &err),
+                     TL_INVALID);
     assert_int_equal(tl_avro_frame_parse((struct tl_bytes){golden_frame, 4}, &id, &datum, &err),
                      TL_INVALID);
     assert_int_equal(tl_avro_frame_parse((struct tl_bytes){other, 6}, &id, &datum, &err),
@@ -260,8 +259,8 @@ static void numbers_of_every_size_come_back(void **state)
             tl_buf_reset(&out);
             assert_int_equal(tl_sample_encode(&record, &out, &err), TL_OK);
             tl_arena_reset(&arena);
-            assert_int_equal(tl_sample_decode((struct tl_bytes){out.data, out.len}, &arena, &got, &err),
-                             TL_OK);
+            assert_int_equal(
+                tl_sample_decode((struct tl_bytes){out.data, out.len}, &arena, &got, &err), TL_OK);
             assert_true(got.total == record.total);
             assert_true(got.count == record.count);
         }

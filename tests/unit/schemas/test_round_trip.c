@@ -133,7 +133,8 @@ static void cut_records_are_refused_by_both(void **state)
         json_t *json;
         encode(type, fill_new(type, &arena, true), &bytes);
         void *got = tl_arena_alloc(&arena, type->size);
-        assert_int_equal(tl_avro_writer_create(type->schema, type->schema_len, &writer, &err), TL_OK);
+        assert_int_equal(tl_avro_writer_create(type->schema, type->schema_len, &writer, &err),
+                         TL_OK);
         for (size_t n = 0; n < bytes.len; n++) {
             uint8_t *exact = malloc(n ? n : 1);
             memcpy(exact, bytes.data, n);
