@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "base/config_internal.h"
+#include "base/text.h"
 
 #define ENV_PREFIX "TRUNKLINE_"
 #define PROBLEM_BYTES_MAX 400
-#define DISTANCE_TEXT_MAX 127
+#define NAME_BYTES_MAX 127
 
 void tl_config_problem(struct tl_config_load *load, const char *where, const char *fmt, ...)
 {
@@ -47,37 +48,6 @@ bool tl_config_is_section(const struct tl_config_load *load, const char *name)
     return false;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Optimal string alignment (Damerau-Levenshtein without edits inside a swap), three rows. */
-size_t tl_text_distance(const char *a, const char *b)
-{
-    size_t row[3][DISTANCE_TEXT_MAX + 1];
-    size_t a_len = strnlen(a, DISTANCE_TEXT_MAX), b_len = strnlen(b, DISTANCE_TEXT_MAX);
-    size_t *before = row[0], *last = row[1], *now = row[2];
-
-    for (size_t j = 0; j <= b_len; j++)
-        last[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        now[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < now[j])
-                now[j] = before[j - 2] + 1;
-        }
-        size_t *spare = before;
-        before = last;
-        last = now;
-        now = spare;
-    }
-    return last[b_len];
-}
-
 const char *tl_config_suggest(struct tl_config_load *load, const char *name, bool section)
 {
     struct tl_arena *arena = &load->config->arena;
@@ -88,7 +58,7 @@ const char *tl_config_suggest(struct tl_config_load *load, const char *name, boo
         const char *full = load->slot[i].setting->name;
         const char *dot = section ? strrchr(full, '.') : NULL;
         size_t full_len = dot ? (size_t)(dot - full) : strlen(full);
-        char candidate[DISTANCE_TEXT_MAX + 1];
+        char candidate[NAME_BYTES_MAX + 1];
         if (full_len >= sizeof(candidate))
             continue;
         memcpy(candidate, full, full_len);

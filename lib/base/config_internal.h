@@ -41,9 +41,6 @@ void tl_config_slot_set(struct tl_config_load *load, struct tl_config_slot *slot
  *  In the arena. */
 const char *tl_config_suggest(struct tl_config_load *load, const char *name, bool section);
 
-/** Edits (insert, delete, change, swap of neighbours) from a to b. */
-size_t tl_text_distance(const char *a, const char *b);
-
 /** Takes every setting that a YAML text names; what is wrong becomes problems. */
 void tl_config_read_yaml(struct tl_config_load *load, const char *name, const char *yaml,
                          size_t len);
