@@ -85,9 +85,6 @@ TL_MUST_CHECK enum tl_status tl_producer_send(struct tl_producer_topic *topic, i
                                               tl_delivery_fn on_delivery, void *arg,
                                               struct tl_error *err);
 
-/** Partitions of the topic; 0 while not known yet. Does not block. */
-int32_t tl_producer_topic_partitions(struct tl_producer_topic *topic);
-
 struct tl_producer_stats {
     uint64_t records;   /* accepted */
     uint64_t bytes;     /* of keys and values accepted */

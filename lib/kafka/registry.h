@@ -1,16 +1,11 @@
 #ifndef TL_KAFKA_REGISTRY_H
 #define TL_KAFKA_REGISTRY_H
 
-#include "base/config.h"
 #include "base/error.h"
+#include "kafka/registry_settings.h"
 #include "kafka/schemas.h"
 
 struct tl_net;
-
-struct tl_registry_settings {
-    const char *url; /* http://host:8080/apis/ccompat/v7 */
-};
-extern const struct tl_setting tl_registry_settings[];
 
 /** A schema registry that speaks Confluent's API, over lib/net (library tl_kafka_registry). */
 struct tl_registry;

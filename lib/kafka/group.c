@@ -1,0 +1,412 @@
+/* Member of a consumer group: rebalances come as events on the same queue as the records. */
+#include "kafka/group.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "kafka/internal.h"
+#include "kafka/pump.h"
+
+struct tl_group {
+    struct tl_kafka *kafka;
+    struct tl_group_options options;
+    char *name;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue; /* the consumer's, with the main queue forwarded to it */
+    struct tl_pump *pump;
+    int64_t generation; /* counts assignments */
+    bool awaits_assign; /* on_assign was called, tl_group_assign not yet */
+    bool closing;
+    struct tl_counter *records, *bytes, *errors;
+};
+
+static const rd_kafka_topic_partition_list_t NO_PARTITIONS;
+
+static struct tl_group_partition *to_partitions(const struct tl_group *group,
+                                                const rd_kafka_topic_partition_list_t *list)
+{
+    struct tl_group_partition *out = calloc((size_t)list->cnt + 1, sizeof(*out));
+
+    if (!out)
+        abort();
+    for (int i = 0; i < list->cnt; i++) {
+        out[i] = (struct tl_group_partition){
+            .topic = tl_kafka_short_topic(group->kafka, list->elems[i].topic),
+            .partition = list->elems[i].partition,
+            .offset = TL_GROUP_COMMITTED,
+        };
+    }
+    return out;
+}
+
+static void tell_error(struct tl_group *group, const char *topic, int32_t partition,
+                       enum tl_status status, const char *text)
+{
+    struct tl_error err;
+
+    tl_counter_add(group->errors, 1);
+    (void)tl_fail(&err, status, "group %s: %s", group->options.group_id, text);
+    if (group->options.on_error)
+        group->options.on_error(group->options.arg, topic, partition, &err);
+}
+
+static void on_given(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
+{
+    struct tl_group_partition *partitions = to_partitions(group, list);
+    int64_t generation = ++group->generation;
+    struct tl_error err;
+
+    group->awaits_assign = true;
+    if (group->options.on_assign)
+        group->options.on_assign(group->options.arg, generation, partitions, (size_t)list->cnt);
+    else if (tl_group_assign(group, generation, partitions, (size_t)list->cnt, &err) != TL_OK)
+        tell_error(group, NULL, -1, err.status, err.msg);
+    free(partitions);
+}
+
+static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
+{
+    bool lost = rd_kafka_assignment_lost(group->rk) != 0;
+
+    group->generation++;
+    group->awaits_assign = false;
+    if (group->options.on_revoke && list->cnt > 0) {
+        struct tl_group_partition *partitions = to_partitions(group, list);
+
+        group->options.on_revoke(group->options.arg, partitions, (size_t)list->cnt, lost);
+        free(partitions);
+    }
+    /* Commits what is stored, then lets go. */
+    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, NULL);
+    if (code)
+        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_err2str(code));
+}
+
+static void on_rebalance(struct tl_group *group, rd_kafka_event_t *event)
+{
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+
+    if (!list)
+        list = &NO_PARTITIONS;
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !group->closing)
+        on_given(group, list);
+    else
+        on_taken(group, list);
+}
+
+static void on_message(struct tl_group *group, const rd_kafka_message_t *message)
+{
+    struct tl_record record;
+
+    tl_kafka_record_from(
+        tl_kafka_short_topic(group->kafka, rd_kafka_topic_name(message->rkt)), message, &record);
+    tl_counter_add(group->records, 1);
+    tl_counter_add(group->bytes, record.key.len + record.value.len);
+    group->options.on_record(group->options.arg, &record);
+}
+
+static void on_error(struct tl_group *group, rd_kafka_event_t *event)
+{
+    rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(event);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    enum tl_status status = rd_kafka_event_error_is_fatal(event) ? TL_FATAL : tl_kafka_status(code);
+
+    if (tp)
+        tell_error(group, tl_kafka_short_topic(group->kafka, tp->topic), tp->partition, status,
+                   rd_kafka_event_error_string(event));
+    else
+        tell_error(group, NULL, -1, status, rd_kafka_event_error_string(event));
+    if (tp)
+        rd_kafka_topic_partition_destroy(tp);
+}
+
+static void on_commit(struct tl_group *group, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+
+    if (code && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
+        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_event_error_string(event));
+}
+
+static void handle(struct tl_group *group, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message;
+
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_FETCH:
+        message = rd_kafka_event_message_next(event); /* one an event */
+        if (message && !group->closing)
+            on_message(group, message);
+        break;
+    case RD_KAFKA_EVENT_REBALANCE:
+        on_rebalance(group, event);
+        break;
+    case RD_KAFKA_EVENT_OFFSET_COMMIT:
+        on_commit(group, event);
+        break;
+    case RD_KAFKA_EVENT_ERROR:
+        on_error(group, event);
+        break;
+    default:
+        (void)tl_kafka_log_event(group->kafka, group->name, event);
+    }
+}
+
+static bool turn(void *arg)
+{
+    struct tl_group *group = arg;
+
+    for (int64_t n = 0; n < group->kafka->settings->turn_max_records; n++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(group->queue, 0);
+
+        if (!event)
+            return false;
+        handle(group, event);
+        rd_kafka_event_destroy(event);
+    }
+    return true;
+}
+
+static enum tl_status set_group_conf(struct tl_group *group, rd_kafka_conf_t *conf,
+                                     struct tl_error *err)
+{
+    const struct tl_kafka_settings *settings = group->kafka->settings;
+    const struct tl_group_options *o = &group->options;
+    char id[TL_KAFKA_TOPIC_MAX + 1];
+    enum tl_status st = tl_kafka_full_topic(settings->topic_prefix, o->group_id, id, err);
+
+    if (st != TL_OK || (st = tl_kafka_conf_set(conf, "group.id", id, err)) != TL_OK ||
+        /* cooperative assignment of 2.0.2 splits co-partitioned topics and has known bugs */
+        (st = tl_kafka_conf_set(conf, "partition.assignment.strategy", "range", err)) != TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "session.timeout.ms", settings->session_timeout_ms,
+                                    err)) != TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "heartbeat.interval.ms",
+                                    settings->session_timeout_ms / 4, err)) != TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "auto.commit.interval.ms",
+                                    o->commit_interval_ms ? o->commit_interval_ms : 1000, err)) !=
+            TL_OK ||
+        (st = tl_kafka_conf_set(conf, "enable.auto.commit", "true", err)) != TL_OK)
+        return st;
+    if (o->instance_id)
+        return tl_kafka_conf_set(conf, "group.instance.id", o->instance_id, err);
+    return TL_OK;
+}
+
+static enum tl_status set_fetch_conf(struct tl_group *group, rd_kafka_conf_t *conf,
+                                     struct tl_error *err)
+{
+    const struct tl_kafka_settings *settings = group->kafka->settings;
+    const struct tl_group_options *o = &group->options;
+    enum tl_status st;
+
+    /* "error" cannot be had together with "no committed offset: begin at …", so the first is given
+     * up for groups: a committed offset that left the log is told by tl_group_assign's caller, who
+     * knows its own offsets. */
+    if ((st = tl_kafka_conf_set_int(conf, "fetch.wait.max.ms", settings->fetch_wait_max_ms, err)) !=
+            TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "queued.min.messages", settings->fetch_queue_min_records,
+                                    err)) != TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "queued.max.messages.kbytes",
+                                    settings->fetch_queue_max_kbytes, err)) != TL_OK ||
+        (st = tl_kafka_conf_set(conf, "isolation.level",
+                                o->read_uncommitted ? "read_uncommitted" : "read_committed",
+                                err)) != TL_OK)
+        return st;
+    return tl_kafka_conf_properties(conf, settings, err);
+}
+
+static enum tl_status subscribe(struct tl_group *group, struct tl_error *err)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
+    char full[TL_KAFKA_TOPIC_MAX + 1];
+    enum tl_status st = TL_OK;
+
+    for (const char *const *t = group->options.topics; *t && st == TL_OK; t++) {
+        st = tl_kafka_full_topic(group->kafka->settings->topic_prefix, *t, full, err);
+        if (st == TL_OK)
+            rd_kafka_topic_partition_list_add(topics, full, RD_KAFKA_PARTITION_UA);
+    }
+    if (st == TL_OK) {
+        rd_kafka_resp_err_t code = rd_kafka_subscribe(group->rk, topics);
+        if (code)
+            st = tl_fail(err, TL_INVALID, "subscribe: %s", rd_kafka_err2str(code));
+    }
+    rd_kafka_topic_partition_list_destroy(topics);
+    return st;
+}
+
+static enum tl_status open_handle(struct tl_group *group, struct tl_error *err)
+{
+    TL_CLEANUP(tl_kafka_conf_destroyp) rd_kafka_conf_t *conf = NULL;
+    enum tl_status st = tl_kafka_conf_create(group->kafka->settings, group->kafka->client_id,
+                                             TL_KAFKA_READ, &conf, err);
+
+    if (st != TL_OK || (st = set_group_conf(group, conf, err)) != TL_OK ||
+        (st = set_fetch_conf(group, conf, err)) != TL_OK)
+        return st;
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_ERROR |
+                                       RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_REBALANCE |
+                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
+    st = tl_kafka_handle_create(RD_KAFKA_CONSUMER, &conf, &group->rk, err);
+    if (st != TL_OK)
+        return st;
+    (void)rd_kafka_poll_set_consumer(group->rk); /* fails only without a group */
+    rd_kafka_set_log_queue(group->rk, NULL);
+    group->queue = rd_kafka_queue_get_consumer(group->rk);
+    st = tl_pump_create(group->kafka->loop, group->queue, turn, group, &group->pump, err);
+    return st == TL_OK ? subscribe(group, err) : st;
+}
+
+static void nothing_to_free(void *arg)
+{
+    (void)arg;
+}
+
+static void free_group(struct tl_group *group, bool is_hung)
+{
+    if (group->pump)
+        tl_pump_close(group->pump, nothing_to_free, NULL);
+    if (group->queue)
+        rd_kafka_queue_destroy(group->queue);
+    if (group->rk && !is_hung)
+        (void)tl_kafka_handle_destroy(group->kafka, group->name, group->rk, TL_KAFKA_DESTROY_MS);
+    free(group->name);
+    free(group);
+}
+
+enum tl_status tl_group_create(struct tl_kafka *kafka, const struct tl_group_options *options,
+                               struct tl_group **ret_group, struct tl_error *err)
+{
+    struct tl_group *group = calloc(1, sizeof(*group));
+
+    assert(options->on_record && options->topics);
+    if (!group)
+        abort();
+    group->kafka = kafka;
+    group->options = *options;
+    group->name = strdup(options->group_id);
+    group->options.group_id = group->name;
+    group->records = tl_counter_of(&kafka->metrics.received_records, group->name);
+    group->bytes = tl_counter_of(&kafka->metrics.received_bytes, group->name);
+    group->errors = tl_counter_of(&kafka->metrics.errors, group->name);
+    if (open_handle(group, err) != TL_OK) {
+        free_group(group, false);
+        return tl_fail_prefix(err, "group %s", options->group_id);
+    }
+    *ret_group = group;
+    return TL_OK;
+}
+
+static rd_kafka_topic_partition_list_t *one(const struct tl_group *group, const char *topic,
+                                            int32_t partition, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    char full[TL_KAFKA_TOPIC_MAX + 1];
+    struct tl_error err;
+
+    /* It came from an assignment, so it is not too long; an empty list is ignored. */
+    if (tl_kafka_full_topic(group->kafka->settings->topic_prefix, topic, full, &err) == TL_OK)
+        rd_kafka_topic_partition_list_add(list, full, partition)->offset = offset;
+    return list;
+}
+
+enum tl_status tl_group_assign(struct tl_group *group, int64_t generation,
+                               const struct tl_group_partition *partitions, size_t len,
+                               struct tl_error *err)
+{
+    char full[TL_KAFKA_TOPIC_MAX + 1];
+    enum tl_status st = TL_OK;
+
+    if (!group->awaits_assign || generation != group->generation)
+        return tl_fail(err, TL_CONFLICT, "assignment %" PRId64 " is not the present one",
+                       generation);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)len);
+    for (size_t i = 0; i < len && st == TL_OK; i++) {
+        st = tl_kafka_full_topic(group->kafka->settings->topic_prefix, partitions[i].topic, full,
+                                 err);
+        if (st == TL_OK)
+            rd_kafka_topic_partition_list_add(list, full, partitions[i].partition)->offset =
+                partitions[i].offset;
+    }
+    if (st == TL_OK) {
+        rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
+        if (code)
+            st = tl_fail(err, tl_kafka_status(code), "assign: %s", rd_kafka_err2str(code));
+        else
+            group->awaits_assign = false;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return st;
+}
+
+void tl_group_store(struct tl_group *group, const char *topic, int32_t partition,
+                    int64_t next_offset)
+{
+    rd_kafka_topic_partition_list_t *list = one(group, topic, partition, next_offset);
+
+    (void)rd_kafka_offsets_store(group->rk, list); /* _STATE: not ours any more */
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void tl_group_pause(struct tl_group *group, const char *topic, int32_t partition)
+{
+    rd_kafka_topic_partition_list_t *list = one(group, topic, partition, RD_KAFKA_OFFSET_INVALID);
+
+    (void)rd_kafka_pause_partitions(group->rk, list); /* not ours any more */
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void tl_group_resume(struct tl_group *group, const char *topic, int32_t partition)
+{
+    rd_kafka_topic_partition_list_t *list = one(group, topic, partition, RD_KAFKA_OFFSET_INVALID);
+
+    (void)rd_kafka_resume_partitions(group->rk, list); /* not ours any more */
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+enum tl_status tl_group_seek(struct tl_group *group, const char *topic, int32_t partition,
+                             int64_t offset, struct tl_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = one(group, topic, partition, offset);
+    /* 0: asynchronous; what was read ahead is dropped at once all the same. */
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(group->rk, list, 0);
+    enum tl_status st = TL_OK;
+
+    if (error) {
+        st = tl_fail(err, tl_kafka_status(rd_kafka_error_code(error)), "seek %s/%" PRId32 ": %s",
+                     topic, partition, rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return st;
+}
+
+void tl_group_destroy(struct tl_group *group, int64_t deadline_ms)
+{
+    if (!group)
+        return;
+    int64_t until_ms = tl_mono_ms() + deadline_ms;
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(group->rk, group->queue);
+
+    group->closing = true;
+    if (error)
+        rd_kafka_error_destroy(error); /* closed already: after a fatal error */
+    while (!rd_kafka_consumer_closed(group->rk) && tl_mono_ms() < until_ms) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(group->queue, 10);
+
+        if (event)
+            handle(group, event);
+        if (event)
+            rd_kafka_event_destroy(event);
+    }
+    bool is_hung = !rd_kafka_consumer_closed(group->rk);
+    if (is_hung) { /* bugs of close in 2.0.2: destroy would hang as well */
+        group->kafka->stuck = true;
+        tl_log_warn(group->kafka->log, "kafka.handle_stuck", TL_STR("client", group->name),
+                    TL_INT("deadline_ms", deadline_ms));
+    }
+    free_group(group, is_hung);
+}
