@@ -97,7 +97,7 @@ class Runner:
                 [f"{PYTHON}/bin/python", "-m", "pytest", "-c", f"{ROOT}/tests/integration/pytest.ini",
                  f"{ROOT}/tests/integration", f"--junitxml={junit}", *self.args.pytest],
                 cwd=f"{ROOT}/tests/integration", stdin=subprocess.DEVNULL,
-                env={**os.environ, **sanitizer_env(), "TRUNKLINE_BIN": f"{ROOT}/build/asan/bin"})
+                env={**os.environ, **sanitizer_env(), "TL_TEST_BIN": f"{ROOT}/build/asan/bin"})
         self.tally.add_junit(junit)
 
     def fuzz(self):

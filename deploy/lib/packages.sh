@@ -27,7 +27,7 @@ tl_missing_packages() {
 
 tl_stamp() {
     local now=${EPOCHREALTIME/,/.}
-    awk -v a="$TRUNKLINE_UP_STARTED" -v b="$now" -v text="$1" \
+    awk -v a="$TL_UP_STARTED" -v b="$now" -v text="$1" \
         'BEGIN { printf "[%6.1f s] %s\n", b - a, text }'
 }
 

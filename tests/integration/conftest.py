@@ -20,7 +20,7 @@ from stack.servers import Servers
 
 
 def pytest_configure(config):
-    os.environ.setdefault("TRUNKLINE_BIN", f"{support.ROOT}/build/asan/bin")
+    os.environ.setdefault("TL_TEST_BIN", f"{support.ROOT}/build/asan/bin")
 
 
 @pytest.hookimpl(hookwrapper=True)

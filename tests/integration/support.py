@@ -18,7 +18,7 @@ NODE = f"{ROOT}/build/node-tests/node_modules"
 
 
 def bin_folder():
-    return os.environ["TRUNKLINE_BIN"]
+    return os.environ["TL_TEST_BIN"]
 
 
 def run(*argv, env=None, check=True, timeout_s=60, text_in=None):

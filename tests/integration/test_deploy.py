@@ -27,7 +27,7 @@ def test_up_refuses_an_unknown_option():
 def test_up_names_what_to_install_when_it_may_not(tmp_path):
     packages = tmp_path / "packages.txt"
     packages.write_text("# a comment\nno-such-package-of-debian\nno-such-either bash\n")
-    script = (f". {ROOT}/deploy/lib/packages.sh; TRUNKLINE_UP_STARTED=0; "
+    script = (f". {ROOT}/deploy/lib/packages.sh; TL_UP_STARTED=0; "
               f"tl_install_packages no {packages} {tmp_path}/log")
     done = support.run("bash", "-c", script, check=False)
     assert done.returncode == 1

@@ -12,7 +12,7 @@ class Progress:
     """Lines "[elapsed] step: text" on stdout; steps may run in threads."""
 
     def __init__(self):
-        self.began = float(os.environ.get("TRUNKLINE_UP_STARTED", time.time()))
+        self.began = float(os.environ.get("TL_UP_STARTED", time.time()))
         self.lock = threading.Lock()
 
     def say(self, text):

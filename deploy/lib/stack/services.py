@@ -94,7 +94,27 @@ class Layout:
                "OPENAI_API_KEY": secrets["openai_api_key"],
                "TWILIO_ACCOUNT_SID": secrets["twilio_account_sid"],
                "TWILIO_AUTH_TOKEN": secrets["twilio_auth_token"], **self.real}
-        return {**env, **self.settings}
+        return {**env, **self._settings(), **self.settings}
+
+    def _settings(self):
+        """What differs from deploy/config/trunkline.yaml on this machine."""
+        own = {"TRUNKLINE_INGEST_LISTEN": self.public_url.removeprefix("https://"),
+               "TRUNKLINE_INGEST_PUBLIC_URL": self.public_url,
+               "TRUNKLINE_INGEST_TLS_CERT": self.credentials.cert,
+               "TRUNKLINE_INGEST_TLS_KEY": self.credentials.key,
+               "TRUNKLINE_INGEST_TOKEN_KEY": self.credentials.secrets["signing_key"]}
+        if self.simulates_openai:
+            own["TRUNKLINE_OPENAI_URL"] = f"ws://127.0.0.1:{self.port('sim-openai')}/v1/realtime"
+        if self.simulates_twilio:
+            own["TRUNKLINE_TWILIO_API_URL"] = f"http://127.0.0.1:{self.port('sim-twilio')}"
+        return own
+
+    def _daemon(self, name, program, instance, words=()):
+        """A process with an admin listener."""
+        port = self.port(f"{name}-admin", [name])
+        argv = [f"{self.bin}/{program}", "--config", self.config, "--instance", instance, *words]
+        env = {**self.environment(), "TRUNKLINE_ADMIN_LISTEN": f"127.0.0.1:{port}"}
+        return Service(name, Command(argv, env, cwd=ROOT, stop_timeout_s=30.0), port)
 
     def services(self):
         """All of them, in the order in which they are started."""

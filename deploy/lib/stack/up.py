@@ -64,7 +64,7 @@ class Up:
     def layout(self):
         real = {k: self.environ[k] for k in REAL_KEYS if self.environ.get(k)}
         settings = {k: v for k, v in self.environ.items()
-                    if k.startswith("TRUNKLINE_") and k != "TRUNKLINE_UP_STARTED"}
+                    if k.startswith("TRUNKLINE_")}
         return Layout(
             bin=self.bin, config=f"{ROOT}/deploy/config/trunkline.yaml",
             ports=self.servers.ports, credentials=Credentials(f"{LOCAL}/keys"),
