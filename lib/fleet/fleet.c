@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "base/uuid.h"
 #include "crypto/hash.h"
+#include "kafka/admin.h"
 #include "kafka/partitioner.h"
 #include "kafka/tail.h"
 #include "net/timer.h"
@@ -32,6 +33,7 @@ struct tl_fleet {
     int64_t run;
     int64_t epoch; /* -1 until the first heartbeat is in the log */
     int64_t last_seen_ms;
+    int32_t partitions; /* of each call-keyed topic */
     int own_seen;
     bool beat_in_flight, table_ready, is_ready;
 };
@@ -93,8 +95,7 @@ bool tl_fleet_is_ready(const struct tl_fleet *fleet, char *reason, size_t size)
 
 static void check_ready(struct tl_fleet *f)
 {
-    if (f->is_ready || !f->table_ready || !tl_schema_set_is_ready(f->schemas, NULL) ||
-        tl_producer_topic_partitions(f->calls) <= 0)
+    if (f->is_ready || !f->table_ready || !tl_schema_set_is_ready(f->schemas, NULL))
         return;
     if (has_presence(f) && (f->epoch < 0 || f->own_seen < BEATS_TO_READY))
         return;
@@ -264,14 +265,28 @@ enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event 
         (struct tl_bytes){fleet->out.data, fleet->out.len}, NULL, on_delivery, arg, err);
 }
 
-int32_t tl_fleet_partition_of(struct tl_fleet *fleet, const char *call_id)
+int32_t tl_fleet_partition_of(const struct tl_fleet *fleet, const char *call_id)
 {
-    int32_t n = tl_producer_topic_partitions(fleet->calls);
+    return tl_partition_of_key(call_id, strlen(call_id), fleet->partitions);
+}
 
-    return n > 0 ? tl_partition_of_key(call_id, strlen(call_id), n) : -1;
+int32_t tl_fleet_partitions(const struct tl_fleet *fleet)
+{
+    return fleet->partitions;
 }
 
 /* ---- life ---- */
+
+static enum tl_status check_topics(struct tl_fleet *f, struct tl_error *err)
+{
+    static const char *const call_topics[] = {"calls.v1", "commands.v1", "state.telephony.v1", NULL};
+    TL_CLEANUP(tl_admin_destroyp) struct tl_admin *admin = NULL;
+    enum tl_status st = tl_admin_create(f->o.kafka, f->o.name, 10000, &admin, err);
+
+    return st == TL_OK ? tl_admin_check_start(admin, call_topics, f->o.mailbox_topic, f->o.number,
+                                              &f->partitions, err)
+                       : st;
+}
 
 static enum tl_status start_kafka(struct tl_fleet *f, struct tl_error *err)
 {
@@ -329,7 +344,9 @@ enum tl_status tl_fleet_create(const struct tl_fleet_options *options, struct tl
     tl_random_bytes(&f->run, sizeof(f->run));
     tl_buf_init(&f->out, RECORD_BYTES_MAX);
     tl_presence_init(&f->view, options->kind, options->number);
-    enum tl_status st = start_kafka(f, err);
+    enum tl_status st = check_topics(f, err);
+    if (st == TL_OK)
+        st = start_kafka(f, err);
     if (st == TL_OK)
         st = start_topics(f, err);
     if (st != TL_OK) {

@@ -31,6 +31,7 @@ struct tl_fleet_options {
     const char *name;                            /* "ingest-0"; borrowed */
     enum tl_instance_kind kind; /* TL_INSTANCE_KIND_UNKNOWN: no presence of its own */
     int number;
+    const char *mailbox_topic; /* its partition `number` must exist; NULL: no mailbox */
     void (*on_ready)(void *arg); /* once: table, ids and presence are there */
     void (*on_change)(void *arg); /* somebody came, went, or drains */
     void (*on_superseded)(void *arg); /* the own number runs under a higher epoch: exit */
@@ -39,6 +40,8 @@ struct tl_fleet_options {
     void *arg;
 };
 
+/** Asks the brokers first, and blocks for up to 10 s: call it before the loop runs. TL_INVALID, with
+ *  the command that mends it: call-keyed topics with different partitions, or no such mailbox. */
 TL_MUST_CHECK enum tl_status tl_fleet_create(const struct tl_fleet_options *options,
                                              struct tl_fleet **ret_fleet, struct tl_error *err);
 
@@ -67,8 +70,9 @@ TL_MUST_CHECK enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct 
                                                  tl_delivery_fn on_delivery, void *arg,
                                                  struct tl_error *err);
 
-/** Partition of a call in all call-keyed topics; -1 while their number is not known. */
-int32_t tl_fleet_partition_of(struct tl_fleet *fleet, const char *call_id);
+/** Partition of a call in all call-keyed topics. */
+int32_t tl_fleet_partition_of(const struct tl_fleet *fleet, const char *call_id);
+int32_t tl_fleet_partitions(const struct tl_fleet *fleet); /* of each call-keyed topic */
 
 /** Active entry of a business at a version (0: the newest), or NULL. */
 const struct tl_business *tl_fleet_business(struct tl_fleet *fleet, const char *business_id,

@@ -1,0 +1,419 @@
+/* Between sockets and mailboxes: batches of what callers say, one record a conversation and turn;
+ * the own mailbox with what they are to hear; watching over the legs. */
+#include "ingest/media/media.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "avro/call_command.h"
+#include "base/time.h"
+#include "crypto/hash.h"
+#include "ingest/media/media_internal.h"
+
+#define CHECK_MS 250
+#define STREAM_SILENT_MS 2000 /* no frame for so long: the stream is dead */
+#define START_WAIT_MS 10000
+#define BATCH_ITEMS_MAX 512
+#define RECORD_BYTES_MAX (900u << 10)
+
+/* ---- into the mailboxes ---- */
+
+/* What a batch holds of one leg. */
+struct batch_part {
+    struct tl_leg *leg;
+    unsigned generation;
+    int64_t n; /* newest */
+};
+
+struct batch {
+    size_t parts_n;
+    struct batch_part parts[];
+};
+
+static void on_batch(void *arg, const struct tl_delivery *delivery)
+{
+    struct batch *batch = arg;
+
+    for (size_t i = 0; i < batch->parts_n; i++)
+        tl_leg_on_batch(batch->parts[i].leg, batch->parts[i].generation, batch->parts[i].n,
+                        delivery->status == TL_OK, delivery->offset);
+    free(batch);
+}
+
+static struct tl_media_batch batch_header(struct tl_media *media, int64_t to_epoch)
+{
+    struct tl_ingest *ingest = media->ingest;
+
+    return (struct tl_media_batch){.producer = ingest->name,
+                                   .ingest = ingest->number,
+                                   .ingest_epoch = tl_fleet_epoch(ingest->fleet),
+                                   .to_epoch = to_epoch,
+                                   .at = tl_now_ms()};
+}
+
+static enum tl_status send_batch(struct tl_media *media, int mailbox,
+                                 const struct tl_media_batch *batch, tl_delivery_fn on_delivery,
+                                 void *arg, struct tl_error *err)
+{
+    tl_buf_reset(&media->out);
+    enum tl_status st = tl_record_encode(tl_fleet_schemas(media->ingest->fleet),
+                                         TL_RECORD_MEDIA_BATCH, batch, &media->out, err);
+    if (st != TL_OK)
+        return st;
+    tl_counter_add(&media->ingest->metrics.batches, 1);
+    return tl_producer_send(media->mailboxes, mailbox, (struct tl_bytes){0},
+                            (struct tl_bytes){media->out.data, media->out.len}, NULL, on_delivery,
+                            arg, err);
+}
+
+enum tl_status tl_media_send_item(struct tl_media *media, int mailbox, int64_t epoch,
+                                  const struct tl_media_item *item, tl_delivery_fn on_delivery,
+                                  void *arg, struct tl_error *err)
+{
+    struct tl_media_batch batch = batch_header(media, epoch);
+
+    batch.items = (struct tl_media_item *)item;
+    batch.items_n = 1;
+    return send_batch(media, mailbox, &batch, on_delivery, arg, err);
+}
+
+static struct tl_media_item to_item(const struct tl_leg *leg, const struct tl_backlog_item *from)
+{
+    struct tl_media_item item = {.kind = (enum tl_media_kind)from->kind,
+                                 .call_id = leg->call_uuid,
+                                 .number = leg->number,
+                                 .offset = leg->offset,
+                                 .session = leg->session,
+                                 .n = from->n,
+                                 .timestamp_ms = from->timestamp_ms};
+    if (from->kind == TL_MEDIA_KIND_FRAME)
+        item.audio = (struct tl_bytes){(const uint8_t *)from->data, from->len};
+    else
+        item.text = from->data;
+    return item;
+}
+
+/* One batch for a mailbox out of all dirty legs that are given to it; those are clean then, or have
+ * more than fits and stay. */
+static void flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
+{
+    static struct tl_media_item items[BATCH_ITEMS_MAX]; /* the loop thread's only */
+    struct tl_media_batch record = batch_header(media, epoch);
+    struct batch *batch;
+    size_t legs_n = 0;
+    struct tl_error err;
+
+    for (struct tl_leg *leg = media->dirty; leg; leg = leg->next_dirty)
+        legs_n++;
+    batch = malloc(sizeof(*batch) + legs_n * sizeof(batch->parts[0]));
+    if (!batch)
+        abort();
+    batch->parts_n = 0;
+    record.items = items;
+    for (struct tl_leg *leg = media->dirty; leg && record.items_n < BATCH_ITEMS_MAX;
+         leg = leg->next_dirty) {
+        struct tl_backlog *b = &leg->backlog;
+        if (leg->conversation != mailbox || leg->conversation_epoch != epoch || b->sent == b->len)
+            continue;
+        size_t n = 0;
+        while (b->sent + n < b->len && record.items_n < BATCH_ITEMS_MAX)
+            items[record.items_n++] = to_item(leg, tl_backlog_at(b, b->sent + n++));
+        batch->parts[batch->parts_n++] = (struct batch_part){
+            .leg = leg, .generation = leg->generation, .n = items[record.items_n - 1].n};
+    }
+    if (send_batch(media, mailbox, &record, on_batch, batch, &err) != TL_OK) {
+        tl_log_debug(media->ingest->log, "media.batch_not_sent", TL_STR("error", err.msg));
+        free(batch); /* the items stay unsent; the next flush tries again */
+        return;
+    }
+    for (size_t i = 0; i < batch->parts_n; i++) {
+        struct tl_leg *leg = batch->parts[i].leg;
+        size_t n = 0;
+        while (leg->backlog.sent + n < leg->backlog.len &&
+               tl_backlog_at(&leg->backlog, leg->backlog.sent + n)->n <= batch->parts[i].n)
+            n++;
+        tl_backlog_mark_sent(&leg->backlog, n);
+        leg->refs++;
+    }
+}
+
+static void on_flush(void *arg)
+{
+    struct tl_media *media = arg;
+    struct tl_leg *leg;
+
+    for (leg = media->dirty; leg; leg = leg->next_dirty)
+        if (leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
+            leg->backlog.sent < leg->backlog.len)
+            flush_mailbox(media, leg->conversation, leg->conversation_epoch);
+    struct tl_leg *dirty = media->dirty;
+    media->dirty = NULL;
+    while (dirty) { /* what could not be sent stays dirty */
+        leg = dirty;
+        dirty = leg->next_dirty;
+        leg->dirty = false;
+        leg->next_dirty = NULL;
+        if (leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
+            leg->backlog.sent < leg->backlog.len)
+            tl_media_touch(media, leg);
+    }
+}
+
+void tl_media_touch(struct tl_media *media, struct tl_leg *leg)
+{
+    if (leg->dirty)
+        return;
+    leg->dirty = true;
+    leg->next_dirty = media->dirty;
+    media->dirty = leg;
+    if (!tl_timer_is_running(&media->flush_timer))
+        tl_timer_start(&media->flush_timer, media->ingest->loop,
+                       (uint64_t)media->ingest->settings.batch_ms, on_flush, media);
+}
+
+void tl_media_forget(struct tl_media *media, struct tl_leg *leg)
+{
+    struct tl_leg **p;
+
+    if (leg->stream_sid[0])
+        HASH_DEL(media->by_stream, leg);
+    for (p = &media->legs; *p && *p != leg; p = &(*p)->next)
+        ;
+    if (*p)
+        *p = leg->next;
+    for (p = &media->dirty; *p && *p != leg; p = &(*p)->next_dirty)
+        ;
+    if (*p)
+        *p = leg->next_dirty;
+}
+
+void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const char *reason,
+                       const char *sentence)
+{
+    char id[TL_UUID_TEXT_LEN + 1];
+    struct tl_uuid uuid = tl_uuid_v4();
+    struct tl_end_call end = {.reason = reason, .sentence = sentence};
+    struct tl_call_command command = {.command_id = id,
+                                      .call_id = leg->call_id,
+                                      .business_id = leg->link.business_id,
+                                      .at = tl_now_ms(),
+                                      .by = media->ingest->name,
+                                      .end = &end};
+    struct tl_error err;
+
+    tl_uuid_format(&uuid, id);
+    tl_buf_reset(&media->out);
+    if (tl_record_encode(tl_fleet_schemas(media->ingest->fleet), TL_RECORD_CALL_COMMAND, &command,
+                         &media->out, &err) != TL_OK ||
+        tl_producer_send(media->commands, TL_PARTITION_BY_KEY,
+                         (struct tl_bytes){(const uint8_t *)leg->call_id, strlen(leg->call_id)},
+                         (struct tl_bytes){media->out.data, media->out.len}, NULL, NULL, NULL,
+                         &err) != TL_OK)
+        tl_log_error(media->ingest->log, "command.not_sent", TL_STR("call_id", leg->call_id),
+                     TL_STR("error", err.msg));
+}
+
+/* ---- out of the own mailbox ---- */
+
+static void on_playback(void *arg, const struct tl_record *record)
+{
+    struct tl_media *media = arg;
+    struct tl_ingest *ingest = media->ingest;
+    struct tl_playback_batch batch;
+    struct tl_error err;
+
+    media->mailbox_offset_read = record->offset + 1;
+    tl_arena_reset(&media->arena);
+    if (tl_record_decode(tl_fleet_schemas(ingest->fleet), TL_RECORD_PLAYBACK_BATCH, record->value,
+                         &media->arena, &batch, &err) != TL_OK) {
+        tl_counter_add(tl_counter_of(&ingest->metrics.messages_invalid, "mailbox"), 1);
+        tl_log_warn(ingest->log, "mailbox.unreadable, skipped", TL_INT("offset", record->offset),
+                    TL_STR("error", err.msg));
+        return;
+    }
+    if (batch.to_epoch != tl_fleet_epoch(ingest->fleet))
+        return;
+    for (size_t i = 0; i < batch.items_n; i++) {
+        struct tl_leg *leg;
+        HASH_FIND_STR(media->by_stream, batch.items[i].stream_sid, leg);
+        if (leg)
+            tl_leg_on_playback(leg, &batch.items[i], batch.conversation, batch.conversation_epoch);
+        else
+            tl_counter_add(&ingest->metrics.playback_stale, 1);
+    }
+}
+
+/* ---- watching ---- */
+
+static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
+{
+    if (!leg->ws)
+        return;
+    if (leg->stage == TL_LEG_WAIT_START) {
+        if (now - leg->opened_ms > START_WAIT_MS)
+            tl_ws_close(leg->ws, 1008, "no start");
+        return;
+    }
+    if (now - leg->last_frame_ms > STREAM_SILENT_MS && !leg->ended) {
+        tl_leg_end(leg, "silent");
+        return;
+    }
+    if (leg->stage == TL_LEG_LIVE && !tl_leg_conversation_lives(leg))
+        tl_leg_move(leg, -1, "gone");
+    if (media->drain_began_ms && !leg->ended &&
+        (tl_leg_is_pausing(leg, now) ||
+         now - media->drain_began_ms > media->ingest->settings.drain_ms))
+        tl_leg_end(leg, "drained");
+}
+
+static void on_check(void *arg)
+{
+    struct tl_media *media = arg;
+    int64_t now = tl_mono_ms();
+
+    for (struct tl_leg *leg = media->legs, *next; leg; leg = next) {
+        next = leg->next;
+        check_leg(media, leg, now);
+    }
+    if (media->drain_began_ms && !media->legs && media->on_drained) {
+        void (*on_done)(void *) = media->on_drained;
+        media->on_drained = NULL;
+        on_done(media->drained_arg);
+    }
+}
+
+void tl_media_on_change(struct tl_media *media)
+{
+    for (struct tl_leg *leg = media->legs, *next; leg; leg = next) {
+        next = leg->next;
+        if (leg->stage == TL_LEG_LIVE && leg->ws && !tl_leg_conversation_lives(leg))
+            tl_leg_move(leg, -1, "gone");
+    }
+}
+
+void tl_media_drain(struct tl_media *media, void (*on_done)(void *arg), void *arg)
+{
+    media->drain_began_ms = tl_mono_ms();
+    media->on_drained = on_done;
+    media->drained_arg = arg;
+}
+
+int tl_media_choose(struct tl_media *media, const char *key, int not_number)
+{
+    uint64_t random;
+
+    tl_random_bytes(&random, sizeof(random));
+    struct tl_peer *peer = tl_presence_choose(tl_fleet_view(media->ingest->fleet),
+                                              TL_INSTANCE_KIND_CONVERSATION, key, random,
+                                              not_number);
+    if (!peer)
+        return -1;
+    peer->calls_promised++; /* until its next heartbeat says better */
+    return peer->number;
+}
+
+int64_t tl_media_streams(const struct tl_media *media)
+{
+    return media->streams;
+}
+
+void tl_media_fill(struct tl_media *media, struct tl_presence *own)
+{
+    own->calls_held = (int32_t)media->streams;
+    own->capacity = (int32_t)media->ingest->settings.calls_max;
+    own->draining = media->ingest->draining;
+    own->mailbox_offset_read = media->mailbox_offset_read;
+}
+
+/* ---- life ---- */
+
+void tl_media_on_upgrade(void *arg, const struct tl_http_request *request,
+                         struct tl_ws_accept *accept)
+{
+    struct tl_media *media = arg;
+    struct tl_ingest *ingest = media->ingest;
+    char reason[64];
+
+    if (strcmp(tl_http_request_path(request), "/media") != 0) {
+        accept->status = 404;
+        return;
+    }
+    if (!tl_ingest_is_signed(ingest, request, ingest->settings.media_url, NULL)) {
+        accept->status = 403;
+        return;
+    }
+    if (ingest->draining || !tl_fleet_is_ready(ingest->fleet, reason, sizeof(reason))) {
+        accept->status = 503;
+        return;
+    }
+    struct tl_leg *leg = tl_leg_create(media);
+    leg->ws = accept->ws;
+    accept->accepted = true;
+    accept->subprotocol = "audio.twilio.com";
+    accept->callbacks = &tl_leg_callbacks;
+    accept->arg = leg;
+    accept->limits = (struct tl_ws_limits){.queue_bytes = 2u << 20, .message_bytes = 64u << 10};
+}
+
+enum tl_status tl_media_start(struct tl_media *media, struct tl_error *err)
+{
+    struct tl_ingest *ingest = media->ingest;
+    struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - 1000};
+
+    tl_timer_repeat(&media->check_timer, ingest->loop, CHECK_MS, on_check, media);
+    return tl_tail_add(media->tail, "playback.v1", ingest->number, start, err);
+}
+
+enum tl_status tl_media_create(struct tl_ingest *ingest, struct tl_media **ret_media,
+                               struct tl_error *err)
+{
+    struct tl_media *media = calloc(1, sizeof(*media));
+    if (!media)
+        abort();
+    media->ingest = ingest;
+    media->mailbox_offset_read = -1;
+    tl_buf_init(&media->out, RECORD_BYTES_MAX);
+    tl_buf_init(&media->frame, RECORD_BYTES_MAX);
+    struct tl_kafka *kafka = tl_fleet_kafka(ingest->fleet);
+    const struct tl_producer_options producer = {.name = "media",
+                                                 .linger_ms = ingest->kafka.media_linger_ms};
+    const struct tl_tail_options tail = {.name = "mailbox", .on_record = on_playback, .arg = media};
+    enum tl_status st = tl_producer_create(kafka, &producer, &media->producer, err);
+    if (st == TL_OK)
+        st = tl_producer_topic(media->producer, "media.v1", &media->mailboxes, err);
+    if (st == TL_OK)
+        st = tl_producer_topic(tl_fleet_events(ingest->fleet), "commands.v1", &media->commands, err);
+    if (st == TL_OK)
+        st = tl_tail_create(kafka, &tail, &media->tail, err);
+    if (st != TL_OK) {
+        tl_media_destroy(media);
+        return st;
+    }
+    *ret_media = media;
+    return TL_OK;
+}
+
+void tl_media_destroy(struct tl_media *media)
+{
+    if (!media)
+        return;
+    tl_timer_finish(&media->flush_timer);
+    tl_timer_finish(&media->check_timer);
+    tl_tail_destroy(media->tail);
+    tl_producer_destroy(media->producer, 2000); /* deliveries release the legs that wait for them */
+    while (media->legs) {
+        struct tl_leg *leg = media->legs;
+        if (leg->ws) {
+            tl_ws_set_arg(leg->ws, NULL);
+            tl_ws_abort(leg->ws);
+        }
+        tl_media_forget(media, leg);
+        tl_backlog_finish(&leg->backlog);
+        free(leg);
+    }
+    tl_arena_finish(&media->arena);
+    tl_buf_finish(&media->out);
+    tl_buf_finish(&media->frame);
+    free(media);
+}

@@ -1,0 +1,48 @@
+#ifndef TL_INGEST_MEDIA_MEDIA_INTERNAL_H
+#define TL_INGEST_MEDIA_MEDIA_INTERNAL_H
+
+#include "ingest/ingest.h"
+#include "ingest/media/leg.h"
+#include "ingest/media/media.h"
+#include "kafka/producer.h"
+#include "kafka/tail.h"
+#include "net/timer.h"
+
+/* Shared by media.c (mailboxes), leg.c (one stream): nobody else includes it. */
+
+struct tl_media {
+    struct tl_ingest *ingest;
+    struct tl_leg *legs;        /* all */
+    struct tl_leg *by_stream;   /* started ones, by stream SID */
+    struct tl_leg *dirty;       /* with unsent items */
+    struct tl_producer *producer;
+    struct tl_producer_topic *mailboxes; /* media.v1 */
+    struct tl_producer_topic *commands;
+    struct tl_tail *tail;       /* the own mailbox in playback.v1 */
+    int64_t mailbox_offset_read;
+    struct tl_timer flush_timer, check_timer;
+    struct tl_arena arena;
+    struct tl_buf out;   /* record being written */
+    struct tl_buf frame; /* message being written to a socket */
+    int64_t streams;
+    int64_t drain_began_ms; /* 0: not draining */
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+};
+
+/** The leg has unsent items: they leave with the next batch. */
+void tl_media_touch(struct tl_media *media, struct tl_leg *leg);
+
+/** Sends one control item (STARTED, REVOKED) at once; `leg` is told through `on_delivery`. */
+TL_MUST_CHECK enum tl_status tl_media_send_item(struct tl_media *media, int mailbox, int64_t epoch,
+                                                const struct tl_media_item *item,
+                                                tl_delivery_fn on_delivery, void *arg,
+                                                struct tl_error *err);
+
+/** Asks telephony to end the call after a sentence. */
+void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const char *reason,
+                       const char *sentence);
+
+void tl_media_forget(struct tl_media *media, struct tl_leg *leg); /* out of every list */
+
+#endif
