@@ -264,6 +264,10 @@ static void note_missing(struct tl_config_load *load, const struct tl_setting *s
 {
     char env[TL_SETTING_ENV_SIZE];
 
+    if (load->text_name) {
+        tl_config_problem(load, load->text_name, "%s: is required", setting->name);
+        return;
+    }
     tl_setting_env_name(setting, env);
     tl_config_problem(load, setting->name, "is required and not set (in the file, or as %s%s%s)",
                       env, setting->env ? " or " : "", setting->env ? setting->env : "");
@@ -333,6 +337,7 @@ enum tl_status tl_config_load_text(struct tl_config *config, const struct tl_con
     enum tl_status st = begin(&load, config, parts, known, err);
     if (st != TL_OK)
         return st;
+    load.text_name = variables ? NULL : name;
     tl_config_read_yaml(&load, name, yaml, len);
     read_variables(&load, variables);
     return end(&load, err);

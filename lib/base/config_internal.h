@@ -24,6 +24,7 @@ struct tl_config_load {
     struct tl_config *config;
     struct tl_config_slot *slot;
     size_t len;
+    const char *text_name; /* of a text that is loaded without variables; else NULL */
 };
 
 /** Notes a problem, "where: message". */

@@ -348,9 +348,11 @@ static void a_required_setting_must_be_set_only_where_it_is_loaded(void **state)
 
     load(f, "", NULL); /* sinks.url belongs to another program */
     assert_int_equal(f->status, TL_OK);
-    assert_problem(f, "kafka: {brokers: null}\n",
-                   "kafka.brokers: is required and not set (in the file, or as "
-                   "TRUNKLINE_KAFKA_BROKERS or KAFKA_BROKERS)\n");
+    assert_problem(f, "kafka: {brokers: null}\n", "t.yaml: kafka.brokers: is required\n");
+    char *variables[] = {(char[]){"TRUNKLINE_KAFKA_BROKERS="}, NULL};
+    load(f, "", variables);
+    assert_string_equal(problems(f), "kafka.brokers: is required and not set (in the file, or as "
+                                     "TRUNKLINE_KAFKA_BROKERS or KAFKA_BROKERS)\n");
 }
 
 static const char *check_even(const char *text)
