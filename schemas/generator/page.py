@@ -83,17 +83,21 @@ both may write. Which of their events count is decided by the order of `calls.v1
 reads it must apply this rule, or may see a sentence twice:
 
 1. A **claim** is (`number`, `offset`, `session`). Compare two of them number first, then offset,
-   then session.
-2. Keep one value per `call_id` and `leg`: the highest claim that you have seen on *any* event,
-   except that `given`, and any event whose `session` is 0, does not raise it.
-3. Drop an event whose claim is lower than that value. An event of session 0 is about the attachment
-   (number, offset) alone: compare only these two. Within an equal claim everything counts.
-4. Events without a claim (`claim` null: status, telephony, control) always count.
-5. A `tool_result` counts whenever its `tool_intent` did, whoever wrote it; the first one counts.
-6. Nothing behind the first `closed` of a call counts.
+   then session. (`number`, `offset`) alone is the attachment.
+2. Nothing behind the first `closed` of a call counts.
+3. Events without a claim (`claim` null: status, telephony, control) always count.
+4. Keep one value per `call_id` and `leg`: the highest claim that you have seen. An event counts
+   when its claim is that value or above it, and then becomes that value; a lower one is dropped.
+   Under one claim only the first holder (`producer`, `epoch`) counts.
+5. `given` and `stream_ended` count while their attachment is not below that of the highest claim,
+   and never raise it.
+6. Of the results of a `tool_intent` that counted, the first `tool_result` counts, under whatever
+   claim.
 7. The same event may come twice, with the same `event_id`: the first one counts.
 8. An utterance has many revisions and one `final: true`. For a transcript take only the finals,
    ordered by `turn`.
+
+`lib/call/fence.h` is the same rule in C.
 
 """
 
