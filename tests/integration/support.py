@@ -9,10 +9,10 @@ from stack.credentials import Credentials
 from stack.java import ROOT
 from stack.ports import Ports
 from stack.process import Processes, log_tail
-from stack.services import Layout
+from stack.services import DEMO, Layout
 from stack.wait import wait_for  # noqa: F401  (for the tests)
 
-DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
+
 CONFIG = f"{ROOT}/deploy/config/trunkline.yaml"
 NODE = f"{ROOT}/build/node-tests/node_modules"
 

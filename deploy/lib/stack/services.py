@@ -3,6 +3,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 
@@ -14,15 +15,25 @@ from .process import Command
 USUAL_PORTS = {"ingest": 8443, "sim-openai": 8090, "sim-twilio": 8091, "admin": 9101}
 
 
+PHRASES = f"{ROOT}/tests/sim/phrases.txt"
+DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
+
+
+def demo_numbers():
+    """The telephone numbers of the demonstration business."""
+    with open(DEMO) as f:
+        return re.findall(r'^ +- "(\+\d+)"$', f.read(), re.M)
+
+
 @dataclasses.dataclass
 class Service:
     name: str
     command: Command
-    port: int  # of /readyz
-    tls_ca: str = None
+    port: int  # of its health and metrics
+    health: str = "/readyz"
 
     def ready(self):
-        return answers(f"http://127.0.0.1:{self.port}/readyz")
+        return answers(f"http://127.0.0.1:{self.port}{self.health}")
 
     def version(self):
         """Changes when the program, its arguments, settings or configuration file do."""
@@ -54,6 +65,7 @@ class Layout:
     credentials: object  # Credentials
     servers: dict  # KAFKA_BROKERS …
     processes: object  # to ask which ports are our own
+    cache: str = f"{ROOT}/build"  # of synthesised speech
     settings: dict = dataclasses.field(default_factory=dict)  # TRUNKLINE_…, to every service
     real: dict = dataclasses.field(default_factory=dict)  # OPENAI_API_KEY, TWILIO_…, when real
     usual_ports: bool = False
@@ -108,6 +120,27 @@ class Layout:
         if self.simulates_twilio:
             own["TRUNKLINE_TWILIO_API_URL"] = f"http://127.0.0.1:{self.port('sim-twilio')}"
         return own
+
+    def _sim_twilio(self):
+        """The telephone network: its REST API, and the control API by which calls are placed."""
+        secrets = self.credentials.secrets
+        hooks = ",".join(f"{self.public_url}/twilio/{h}" for h in ("voice", "status", "fallback"))
+        argv = [f"{self.bin}/trunkline-sim-twilio",
+                "--listen", f"127.0.0.1:{self.port('sim-twilio')}",
+                "--control", self.control_url.removeprefix("http://"),
+                "--account-sid", secrets["twilio_account_sid"],
+                "--auth-token", secrets["twilio_auth_token"],
+                "--ca-file", self.credentials.ca,
+                "--phrases", PHRASES, "--speech-cache", f"{self.cache}/speech"]
+        for number in demo_numbers():
+            argv += ["--number", f"{number}={hooks}"]
+        return Service("sim-twilio", Command(argv, cwd=ROOT), self.port("sim-twilio-control"),
+                       "/healthz")
+
+    @property
+    def control_url(self):
+        """Where the telephone simulator is told what to do."""
+        return f"http://127.0.0.1:{self.port('sim-twilio-control', ['sim-twilio'])}"
 
     def _daemon(self, name, program, instance, words=()):
         """A process with an admin listener."""

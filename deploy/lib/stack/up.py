@@ -12,12 +12,11 @@ from .credentials import Credentials
 from .postgres import write_private
 from .progress import Progress
 from .servers import GIVEN, Servers
-from .services import Layout
+from .services import DEMO, Layout
 from .supervisor import Supervised
 
 ROOT = java.ROOT
 LOCAL = f"{ROOT}/.local"
-DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
 REAL_KEYS = ("OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
 
 
