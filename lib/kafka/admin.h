@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "codec/topic.h" /* struct tl_topic_config */
-#include "kafka/client.h"
+#include "kafka/settings.h"
 
 /** Administration of topics. Every verb blocks, up to `timeout_ms` of create: for the command line
  *  and for checks at start, never on a running loop. Topics are named without prefix, and only
@@ -26,7 +26,8 @@ struct tl_topic_spec {
     const char *topic; /* "calls.v1" */
     int32_t partitions;
     int32_t replication;                  /* 0: the broker's default */
-    const struct tl_topic_config *config; /* ends with a row whose name is NULL; may be NULL */
+    const struct tl_topic_config *configs; /* {"cleanup.policy", "compact"} and so on */
+    size_t configs_n;
 };
 
 /** TL_CONFLICT: it exists already; TL_RETRY: brokers away; TL_INVALID: refused. */

@@ -20,6 +20,8 @@ struct tl_group {
     int64_t generation; /* counts assignments */
     bool awaits_assign; /* on_assign was called, tl_group_assign not yet */
     bool closing;
+    rd_kafka_topic_partition_list_t *starts; /* of the present assignment, as it was taken up */
+    bool restart; /* some of `starts` changed: assign again at the end of the turn */
     struct tl_counter *records, *bytes, *errors;
 };
 
@@ -67,12 +69,21 @@ static void on_given(struct tl_group *group, const rd_kafka_topic_partition_list
     free(partitions);
 }
 
+static void forget_starts(struct tl_group *group)
+{
+    if (group->starts)
+        rd_kafka_topic_partition_list_destroy(group->starts);
+    group->starts = NULL;
+    group->restart = false;
+}
+
 static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     bool lost = rd_kafka_assignment_lost(group->rk) != 0;
 
     group->generation++;
     group->awaits_assign = false;
+    forget_starts(group);
     if (group->options.on_revoke && list->cnt > 0) {
         struct tl_group_partition *partitions = to_partitions(group, list);
 
@@ -108,13 +119,52 @@ static void on_message(struct tl_group *group, const rd_kafka_message_t *message
     group->options.on_record(group->options.arg, &record);
 }
 
+/* auto.offset.reset is "error" for all, so that an offset outside the log is told. But a group that
+ * has no committed offset yet gets the same error, only without an offset: then we say where to begin. */
+static bool begins_without_offset(struct tl_group *group, const rd_kafka_topic_partition_t *tp,
+                                  rd_kafka_resp_err_t code)
+{
+    rd_kafka_topic_partition_t *start;
+
+    if (!tp || code != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || tp->offset >= 0 || !group->starts)
+        return false;
+    start = rd_kafka_topic_partition_list_find(group->starts, tp->topic, tp->partition);
+    if (!start || start->offset != RD_KAFKA_OFFSET_STORED)
+        return false;
+    start->offset = group->options.from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    group->restart = true;
+    return true;
+}
+
+/* A partition that stopped with an error can only be started by assigning all of them again. The
+ * others go on where they are. */
+static void restart(struct tl_group *group)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(group->starts);
+    rd_kafka_topic_partition_list_t *now = rd_kafka_topic_partition_list_copy(group->starts);
+
+    group->restart = false;
+    (void)rd_kafka_position(group->rk, now); /* those without a position keep their start */
+    for (int i = 0; i < list->cnt; i++) {
+        if (now->elems[i].offset >= 0)
+            list->elems[i].offset = now->elems[i].offset;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
+    rd_kafka_topic_partition_list_destroy(now);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_err2str(code));
+}
+
 static void on_error(struct tl_group *group, rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(event);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     enum tl_status status = rd_kafka_event_error_is_fatal(event) ? TL_FATAL : tl_kafka_status(code);
 
-    if (tp)
+    if (begins_without_offset(group, tp, code))
+        ; /* restart() follows */
+    else if (tp)
         tell_error(group, tl_kafka_short_topic(group->kafka, tp->topic), tp->partition, status,
                    rd_kafka_event_error_string(event));
     else
@@ -158,16 +208,18 @@ static void handle(struct tl_group *group, rd_kafka_event_t *event)
 static bool turn(void *arg)
 {
     struct tl_group *group = arg;
+    rd_kafka_event_t *event = NULL;
 
     for (int64_t n = 0; n < group->kafka->settings->turn_max_records; n++) {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(group->queue, 0);
-
+        event = rd_kafka_queue_poll(group->queue, 0);
         if (!event)
-            return false;
+            break;
         handle(group, event);
         rd_kafka_event_destroy(event);
     }
-    return true;
+    if (group->restart)
+        restart(group);
+    return event != NULL;
 }
 
 static enum tl_status set_group_conf(struct tl_group *group, rd_kafka_conf_t *conf,
@@ -202,9 +254,6 @@ static enum tl_status set_fetch_conf(struct tl_group *group, rd_kafka_conf_t *co
     const struct tl_group_options *o = &group->options;
     enum tl_status st;
 
-    /* "error" cannot be had together with "no committed offset: begin at …", so the first is given
-     * up for groups: a committed offset that left the log is told by tl_group_assign's caller, who
-     * knows its own offsets. */
     if ((st = tl_kafka_conf_set_int(conf, "fetch.wait.max.ms", settings->fetch_wait_max_ms, err)) !=
             TL_OK ||
         (st = tl_kafka_conf_set_int(conf, "queued.min.messages", settings->fetch_queue_min_records,
@@ -269,6 +318,7 @@ static void free_group(struct tl_group *group, bool is_hung)
 {
     if (group->pump)
         tl_pump_close(group->pump, nothing_to_free, NULL);
+    forget_starts(group);
     if (group->queue)
         rd_kafka_queue_destroy(group->queue);
     if (group->rk && !is_hung)
@@ -335,11 +385,15 @@ enum tl_status tl_group_assign(struct tl_group *group, int64_t generation,
         rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
         if (code)
             st = tl_fail(err, tl_kafka_status(code), "assign: %s", rd_kafka_err2str(code));
-        else
-            group->awaits_assign = false;
     }
-    rd_kafka_topic_partition_list_destroy(list);
-    return st;
+    if (st != TL_OK) {
+        rd_kafka_topic_partition_list_destroy(list);
+        return st;
+    }
+    group->awaits_assign = false;
+    forget_starts(group);
+    group->starts = list;
+    return TL_OK;
 }
 
 void tl_group_store(struct tl_group *group, const char *topic, int32_t partition,

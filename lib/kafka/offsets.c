@@ -12,6 +12,7 @@
 #include "kafka/offsets_internal.h"
 
 #define ATTEMPT_MS 1000
+#define RETRY_PAUSE_MS 50
 
 struct tl_offsets_query {
     struct tl_offsets *offsets;
@@ -20,6 +21,7 @@ struct tl_offsets_query {
     int32_t partition;
     int64_t time; /* ms; -1: the end, as in Kafka's protocol */
     int64_t until_ms;
+    unsigned attempts;
     tl_offset_fn fn; /* NULL: cancelled */
     void *arg;
     /* what the worker found */
@@ -42,6 +44,8 @@ static void ask(uv_work_t *work)
     struct tl_offsets_query *q = offsets->asking;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
+    if (q->attempts++ > 0)
+        uv_sleep(RETRY_PAUSE_MS); /* this is a worker thread */
     /* ListOffsets with time -1 is the end of the log: the high watermark, for this handle reads
      * uncommitted. */
     rd_kafka_topic_partition_list_add(list, q->full, q->partition)->offset = q->time;
@@ -54,9 +58,6 @@ static void ask(uv_work_t *work)
 
 static void free_offsets(struct tl_offsets *offsets)
 {
-    struct tl_error err;
-
-    (void)err;
     if (offsets->rk)
         rd_kafka_destroy_flags(offsets->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(offsets);
@@ -78,10 +79,11 @@ static void answer(struct tl_offsets_query *q)
     /* A time behind the last record has the answer "end", which is asked for in turn. */
     if (st == TL_OK && q->offset < 0 && q->time != -1 && q->fn) {
         q->time = -1;
+        q->attempts = 0;
         append(q->offsets, q);
         return;
     }
-    if (st == TL_RETRY && q->fn && tl_mono_ms() < q->until_ms) {
+    if ((st == TL_RETRY || st == TL_NOT_FOUND) && q->fn && tl_mono_ms() < q->until_ms) {
         append(q->offsets, q);
         return;
     }

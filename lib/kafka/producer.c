@@ -13,9 +13,11 @@
 #include "base/time.h"
 #include "kafka/internal.h"
 #include "kafka/pump.h"
+#include "net/timer.h"
 
 #define CONTEXTS_A_CHUNK 256
 #define PURGE_WAIT_MS 1000 /* for the reports of purged records, which need no network */
+#define REBUILD_INTERVAL_MS 1000 /* a broken cluster must not keep us busy */
 
 struct tl_producer_topic {
     struct tl_producer *producer;
@@ -56,8 +58,9 @@ struct tl_producer {
     rd_kafka_queue_t *queue;
     struct tl_pump *pump;
     rd_kafka_event_t *event; /* delivery reports of which a turn has handled only a part */
-    bool fatal;              /* make it anew at the end of the turn */
-    int64_t rebuild_after_us; /* not sooner: a broken cluster must not keep us busy */
+    bool fatal;              /* nothing is accepted until it has been made anew */
+    struct tl_timer rebuild_timer;
+    int64_t rebuilt_at_ms; /* of tl_mono_ms; 0: never */
 
     struct tl_producer_topic *topics;
     struct context *spare;
@@ -291,12 +294,14 @@ static void close_handle(struct tl_producer *p, const char *why)
 }
 
 /* After a fatal error nothing can be sent by this handle any more: a new one takes its place. */
-static void rebuild(struct tl_producer *p)
+static void rebuild(void *arg)
 {
+    struct tl_producer *p = arg;
     struct tl_error err = {.status = TL_RETRY}, fatal;
     char text[256] = "";
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(p->rk, text, sizeof(text));
 
+    p->rebuilt_at_ms = tl_mono_ms();
     (void)tl_fail(&fatal, TL_FATAL, "producer %s: %s: %s", p->name, rd_kafka_err2name(code), text);
     purge(p);
     close_handle(p, "the producer met a fatal error");
@@ -318,10 +323,13 @@ static bool turn(void *arg)
     struct tl_producer *p = arg;
     bool more = serve(p, (size_t)p->kafka->settings->turn_max_records, 0);
 
-    if (!p->fatal)
-        return more;
-    rebuild(p);
-    return false; /* the pump of this turn is closed; a new one has been woken */
+    if (p->fatal && !tl_timer_is_running(&p->rebuild_timer)) {
+        int64_t wait_ms = p->rebuilt_at_ms + REBUILD_INTERVAL_MS - tl_mono_ms();
+
+        tl_timer_start(&p->rebuild_timer, p->kafka->loop,
+                       p->rebuilt_at_ms && wait_ms > 0 ? (uint64_t)wait_ms : 0, rebuild, p);
+    }
+    return more;
 }
 
 static void init_meters(struct tl_producer *p)
@@ -392,6 +400,7 @@ void tl_producer_destroy(struct tl_producer *p, int64_t deadline_ms)
     while (p->rk && !p->fatal && p->stats.in_flight > 0 && tl_mono_ms() < until_ms)
         (void)serve(p, SIZE_MAX, 10);
     p->fatal = true; /* from here on nothing is accepted */
+    tl_timer_finish(&p->rebuild_timer);
     if (p->rk && p->stats.in_flight > 0)
         purge(p);
     close_handle(p, "the producer is closed");

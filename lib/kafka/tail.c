@@ -113,16 +113,13 @@ static void on_offset(void *arg, enum tl_status status, int64_t offset, const ch
 
     p->lookup = NULL;
     if (status != TL_OK) {
-        (void)tl_fail(&err, status, "find %s/%" PRId32 " by time: %s", p->topic->full, p->number,
+        struct tail_topic *topic = p->topic;
+
+        (void)tl_fail(&err, status, "find %s/%" PRId32 " by time: %s", topic->full, p->number,
                       error);
-        struct tl_pump *pump = p->topic->tail->pump;
-        struct tl_tail *tail = p->topic->tail;
-        char topic[TL_KAFKA_TOPIC_MAX + 1];
         int32_t number = p->number;
-        (void)memcpy(topic, p->topic->name, strlen(p->topic->name) + 1);
         ask_offset(p);
-        if (!tl_pump_is_closing(pump))
-            tell_error(tail, topic, number, &err); /* may remove p */
+        tell_error(topic->tail, topic->name, number, &err); /* may remove p */
         return;
     }
     p->position = offset;
