@@ -23,8 +23,8 @@ static json_t *base64(struct tl_bytes in)
                          (left > 2 ? in.data[i + 2] : 0);
         text[len++] = digits[three >> 18];
         text[len++] = digits[three >> 12 & 63];
-        text[len++] = left > 1 ? digits[three >> 6 & 63] : '=';
-        text[len++] = left > 2 ? digits[three & 63] : '=';
+        text[len++] = (char)(left > 1 ? digits[three >> 6 & 63] : '=');
+        text[len++] = (char)(left > 2 ? digits[three & 63] : '=');
     }
     json_t *json = json_stringn(text, len);
     free(text);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITER_ARENA_MAX_BYTES (4 * 1024 * 1024)
+#define WRITER_ARENA_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
 struct compiler {
     struct tl_avro_writer *writer;

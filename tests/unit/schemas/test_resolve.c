@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "avro_test/golden.h"
 #include "avro_test/sample.h"
 
 #define RECORD(fields)                                                                             \
     "{\"type\":\"record\",\"name\":\"Sample\",\"namespace\":\"trunkline\",\"fields\":[" fields "]" \
-                                                                                               "}"
+    "}"
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
 #define BYTES(literal) ((struct tl_bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
 
@@ -82,28 +83,34 @@ static void a_required_field_must_be_there(void **state)
     assert_int_equal(f->got.count, 99); /* a failure leaves the output alone */
 }
 
-#define NEWER                                                                                                                                                                                                                                             \
-    RECORD(FIELD("note", "[\"null\",\"string\"]") "," FIELD(                                                                                                                                                                                              \
-        "news",                                                                                                                                                                                                                                           \
-        "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"News\","                                                                                                                                                                           \
-        "\"fields\":[" FIELD("a", "\"string\"") "," FIELD(                                                                                                                                                                                                \
-            "b",                                                                                                                                                                                                                                          \
-            "[\"null\",\"double\"]") "]}}") "," FIELD("index",                                                                                                                                                                                            \
-                                                      "{\"type\":\"map\",\"values\":\"trunkline."                                                                                                                                                         \
-                                                      "News\"}") "," FIELD("colour", "{\"type\":"                                                                                                                                                         \
-                                                                                     "\"enum\","                                                                                                                                                          \
-                                                                                     "\"name\":"                                                                                                                                                          \
-                                                                                     "\"Colour\","                                                                                                                                                        \
-                                                                                     "\"symbols\""                                                                                                                                                        \
-                                                                                     ":[\"BLUE\","                                                                                                                                                        \
-                                                                                     "\"PINK\","                                                                                                                                                          \
-                                                                                     "\"UNKNOWN\""                                                                                                                                                        \
-                                                                                     "]}") "," FIELD("favourite",                                                                                                                                         \
-                                                                                                     "[\"null\",\"Colour\"]") "," FIELD("f",                                                                                                              \
-                                                                                                                                        "\"float\"") "," FIELD("x",                                                                                       \
-                                                                                                                                                               "{\"type\":\"fixed\",\"name\":\"X\",\"size\":3}") "," FIELD("y",                           \
-                                                                                                                                                                                                                           "\"boolean\"") "," FIELD("id", \
-                                                                                                                                                                                                                                                    "\"string\""))
+#define NEWER                                                                                                                                                                                                               \
+    RECORD(FIELD("note", "[\"null\",\"string\"]") "," FIELD(                                                                                                                                                                \
+        "news",                                                                                                                                                                                                             \
+        "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"News\","                                                                                                                                             \
+        "\"fields\":[" FIELD("a", "\"string\"") "," FIELD(                                                                                                                                                                  \
+            "b",                                                                                                                                                                                                            \
+            "[\"null\",\"double\"]") "]}}") "," FIELD("index",                                                                                                                                                              \
+                                                      "{\"type\":\"map\",\"values\":\"trunkline."                                                                                                                           \
+                                                      "News\"}") "," FIELD("colour",                                                                                                                                        \
+                                                                           "{\"type\":"                                                                                                                                     \
+                                                                           "\"enum\","                                                                                                                                      \
+                                                                           "\"name\":"                                                                                                                                      \
+                                                                           "\"Colour\","                                                                                                                                    \
+                                                                           "\"symbols\""                                                                                                                                    \
+                                                                           ":[\"BLUE\","                                                                                                                                    \
+                                                                           "\"PINK\","                                                                                                                                      \
+                                                                           "\"UNKNOWN\""                                                                                                                                    \
+                                                                           "]}") "," FIELD("favou"                                                                                                                          \
+                                                                                           "rite",                                                                                                                          \
+                                                                                           "[\"nu"                                                                                                                          \
+                                                                                           "ll\","                                                                                                                          \
+                                                                                           "\"Col"                                                                                                                          \
+                                                                                           "our\""                                                                                                                          \
+                                                                                           "]") "," FIELD("f",                                                                                                              \
+                                                                                                          "\"float\"") "," FIELD("x",                                                                                       \
+                                                                                                                                 "{\"type\":\"fixed\",\"name\":\"X\",\"size\":3}") "," FIELD("y",                           \
+                                                                                                                                                                                             "\"boolean\"") "," FIELD("id", \
+                                                                                                                                                                                                                      "\"string\""))
 
 /* Reordered, unknown fields of every kind before and between ours, enum by symbol. */
 static void a_newer_writer_is_understood(void **state)
@@ -232,6 +239,69 @@ static void five_bytes_make_no_million_nulls(void **state)
     assert_int_equal(decode(f, schema, BYTES("\x00\x02\x00")), TL_OK);
 }
 
+static void trailing_bytes_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    json_t *json;
+
+    assert_int_equal(decode(f, RECORD(FIELD("id", "\"string\"")),
+                            BYTES("\x02"
+                                  "a\x00")),
+                     TL_INVALID);
+    assert_non_null(strstr(f->err.msg, "1 bytes behind its end"));
+    assert_int_equal(tl_avro_writer_to_json(f->writer,
+                                            BYTES("\x02"
+                                                  "a\x00"),
+                                            &json, &f->err),
+                     TL_INVALID);
+}
+
+static void lists_may_come_in_blocks(void **state)
+{
+    struct fixture *f = *state;
+    static const char schema[] =
+        RECORD(FIELD("id", "\"string\"") "," FIELD("tags", "{\"type\":\"array\",\"items\":"
+                                                           "\"string\"}") "," FIELD(
+            "limits", "{\"type\":\"map\",\"values\":\"int\"}"));
+
+    assert_int_equal(decode(f, schema,
+                            BYTES("\x02i"
+                                  "\x02\x02"
+                                  "a\x03\x08\x02"
+                                  "b\x02"
+                                  "c\x02\x02"
+                                  "d\x00"
+                                  "\x02\x02k\x04\x01\x06\x02l\x06\x00")),
+                     TL_OK);
+    assert_int_equal(f->got.tags_n, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(f->got.tags[i], ((const char *[]){"a", "b", "c", "d"})[i]);
+    assert_int_equal(f->got.limits_n, 2);
+    assert_string_equal(f->got.limits[0].key, "k");
+    assert_true(f->got.limits[0].value == 2 && f->got.limits[1].value == 3);
+}
+
+/* The golden schema with another size of its last but one field. */
+static void a_fixed_must_have_our_size(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t datum[64];
+    struct tl_golden got;
+    char *schema = strdup(tl_golden_type.schema);
+    char *size = strstr(schema, "\"size\": 2");
+
+    assert_non_null(size);
+    size[8] = '3';
+    assert_int_equal(tl_avro_writer_create(schema, strlen(schema), &f->writer, &f->err), TL_OK);
+    free(schema);
+    assert_int_equal(tl_avro_decode_resolved(&tl_golden_type, f->writer,
+                                             (struct tl_bytes){datum, tl_golden_type.min_bytes + 1},
+                                             &f->arena, &got, &f->err),
+                     TL_INVALID);
+    assert_non_null(strstr(f->err.msg, "Golden.pair: "));
+    assert_non_null(strstr(f->err.msg, "does not fit"));
+}
+
 static void another_record_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -286,13 +356,18 @@ static void schemas_that_explode_are_refused(void **state)
 static void json_of_a_foreign_record(void **state)
 {
     struct fixture *f = *state;
-    static const char schema[] =
-        "{\"type\":\"record\",\"name\":\"Foreign\",\"fields\":[" FIELD("u", "{\"type\":\"fixed\","
-                                                                            "\"name\":\"Uuid\","
-                                                                            "\"size\":16}") "," FIELD(
-            "n", "[\"null\",\"int\"]") "," FIELD("m", "{\"type\":\"map\",\"values\":[\"null\","
-                                                      "\"long\"]}") "," FIELD("b",
-                                                                              "\"bytes\"") "]}";
+    static const char schema[] = "{\"type\":\"record\",\"name\":\"Foreign\",\"fields\":[" FIELD(
+        "u",
+        "{\"type\":\"fixed\","
+        "\"name\":\"Uuid\","
+        "\"size\":16}") "," FIELD("n",
+                                  "[\"null\",\"int\"]") "," FIELD("m",
+                                                                  "{\"type\":\"map\",\"values\":["
+                                                                  "\"null\","
+                                                                  "\"long\"]}") "," FIELD("b",
+                                                                                          "\"bytes"
+                                                                                          "\"") "]"
+                                                                                                "}";
     json_t *json;
 
     assert_int_equal(tl_avro_writer_create(schema, strlen(schema), &f->writer, &f->err), TL_OK);
@@ -323,6 +398,9 @@ int main(void)
         TEST(nullable_and_plain_meet),
         TEST(types_that_do_not_fit_are_refused),
         TEST(five_bytes_make_no_million_nulls),
+        TEST(trailing_bytes_are_refused),
+        TEST(lists_may_come_in_blocks),
+        TEST(a_fixed_must_have_our_size),
         TEST(another_record_is_refused),
         TEST(schemas_that_are_none_are_refused),
         TEST(schemas_that_explode_are_refused),
