@@ -4,16 +4,26 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+import uuid
+
+import psycopg
+import psycopg.rows
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
 from stack.credentials import Credentials
 from stack.java import ROOT
 from stack.ports import Ports
 from stack.process import Processes, log_tail
-from stack.services import DEMO, Layout
+from stack.services import DEMO, Layout, demo_numbers
 from stack.wait import wait_for  # noqa: F401  (for the tests)
 
 
 CONFIG = f"{ROOT}/deploy/config/trunkline.yaml"
+EOF = KafkaError._PARTITION_EOF
+CALL_NAMESPACE = uuid.UUID("da4fea8e-9f15-483d-83cc-8089accbc5e3")  # lib/base/uuid.c
 NODE = f"{ROOT}/build/node-tests/node_modules"
 
 
@@ -88,6 +98,70 @@ def metrics(port):
     return {name: float(value) for name, _, value in rows}
 
 
+def read_all(brokers, topic):
+    """Every record of a topic up to its present end, in order within each partition."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "unused",
+                         "enable.auto.commit": False, "enable.partition.eof": True})
+    try:
+        parts = consumer.list_topics(topic, 30).topics[topic].partitions
+        left = set(parts)
+        consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+        records = []
+        while left:
+            record = consumer.poll(30)
+            assert record is not None, f"the end of {topic} does not come"
+            if record.error():
+                assert record.error().code() == EOF, record.error()
+                left.discard(record.partition())
+            else:
+                records.append(record)
+        return records
+    finally:
+        consumer.close()
+
+
+class Call:
+    """A call that the telephone simulator placed."""
+
+    def __init__(self, stack, sid):
+        self.stack = stack
+        self.sid = sid
+        self.call_id = str(uuid.uuid5(CALL_NAMESPACE, sid))
+
+    def report(self):
+        """What was said, heard and reported, as tests/sim/README.md says."""
+        status, text = get(f"{self.stack.control_url}/calls/{self.sid}")
+        assert status == 200, text
+        return json.loads(text)
+
+    def wait_ended(self, timeout_s=120.0):
+        """Wait until the telephone network has ended the call; returns its report."""
+        wait_for(lambda: self.report()["ended_ms"] is not None, f"call {self.sid} ends", timeout_s)
+        return self.report()
+
+    def events(self):
+        """Its events in calls.v1 so far, decoded, in order."""
+        return self.stack.events("calls.v1", self.call_id)
+
+    def wait_event(self, part, timeout_s=120.0, which=lambda event: True):
+        """Wait for an event that has `part` (utterance, closed …); returns it."""
+        return wait_for(lambda: next((e for e in self.events() if e[part] and which(e)), None),
+                        f"{part} of call {self.sid}", timeout_s, 0.3)
+
+    def wait_closed(self, timeout_s=120.0):
+        """Wait for the call's last event; returns all of them."""
+        self.wait_event("closed", timeout_s)
+        return self.events()
+
+    def hang_up(self):
+        request("POST", f"{self.stack.control_url}/calls/{self.sid}/hangup", {})
+
+
+# What a caller says when a test does not care; the AI ends the call at the last sentence.
+SMALL_TALK = [{"wait_answer": True}, {"say": "What are your opening hours?"},
+              {"wait_answer": True}, {"say": "Thank you, that is all."}]
+
+
 class Stack:
     """A whole Trunkline in a folder of its own."""
 
@@ -107,7 +181,7 @@ class Stack:
     @property
     def env(self):
         """The environment of every process, for commands of a test."""
-        return {**self.layout.environment(), **self.layout.cli_settings()}
+        return self.layout.tool_environment()
 
     def start(self):
         Stack.living.append(self)
@@ -145,6 +219,43 @@ class Stack:
         if self in Stack.living:
             Stack.living.remove(self)
         assert not bad, "\n".join(bad)
+
+    @property
+    def control_url(self):
+        """Control API of the telephone simulator."""
+        return self.layout.control_url
+
+    def place_calls(self, count=1, script=None, **more):
+        """Let `count` callers ring the demonstration business; returns the Calls. `more` are
+        members of POST /calls of the simulator: rate, from, frames …"""
+        body = {"to": demo_numbers()[0], "count": count, "script": script or SMALL_TALK, **more}
+        status, text = request("POST", f"{self.control_url}/calls", body)
+        assert status == 201, text
+        return [Call(self, sid) for sid in json.loads(text)["calls"]]
+
+    def place_call(self, script=None, **more):
+        return self.place_calls(1, script, **more)[0]
+
+    def topic(self, name):
+        """The topic's whole name, with this stack's prefix."""
+        return self.env.get("TRUNKLINE_KAFKA_TOPIC_PREFIX", "trunkline.") + name
+
+    def records(self, name):
+        """Every record of a topic, undecoded."""
+        return read_all(self.env["KAFKA_BROKERS"], self.topic(name))
+
+    def events(self, name, key=None):
+        """The decoded values of a topic, of one key or all, by what is in the registry."""
+        topic = self.topic(name)
+        decode = AvroDeserializer(SchemaRegistryClient({"url": self.env["SCHEMA_REGISTRY_URL"]}))
+        return [decode(r.value(), SerializationContext(topic, MessageField.VALUE))
+                for r in self.records(name)
+                if r.value() is not None and key in (None, (r.key() or b"").decode())]
+
+    def sql(self, query, *parameters):
+        """Rows of a query on this stack's database, as dicts."""
+        with psycopg.connect(self.env["DATABASE_URL"], row_factory=psycopg.rows.dict_row) as db:
+            return db.execute(query, parameters).fetchall()
 
     def log_path(self, name):
         return self.processes.log_path(name)

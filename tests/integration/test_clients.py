@@ -2,10 +2,6 @@
 import json
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.schema_registry import SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroDeserializer
-from confluent_kafka.serialization import MessageField, SerializationContext
 
 import murmur2
 import support
@@ -28,41 +24,17 @@ def test_partitioner_of_these_tests_is_the_java_clients(key, hash_, of_12, of_48
     assert murmur2.partition(key.encode(), 48) == of_48
 
 
-def read_all(brokers, topic):
-    """Every record of a topic up to its present end."""
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "unused",
-                         "enable.auto.commit": False})
-    try:
-        parts = consumer.list_topics(topic, 30).topics[topic].partitions
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 30) for p in parts}
-        left = {p: high for p, (low, high) in ends.items() if high > low}
-        consumer.assign([TopicPartition(topic, p, ends[p][0]) for p in left])
-        records = []
-        while left:
-            record = consumer.poll(30)
-            assert record is not None and not record.error(), "the topic's end does not come"
-            records.append(record)
-            if record.offset() + 1 >= left.get(record.partition(), 0):
-                left.pop(record.partition(), None)
-        return records
-    finally:
-        consumer.close()
-
-
 @pytest.fixture(scope="module")
 def call(stack):
-    """A call, spoken to its end, and its records in calls.v1."""
+    """A call that was spoken to its end."""
     placed = stack.place_call()
-    stack.wait_closed(placed)
+    placed.wait_closed()
     return placed
 
 
-def test_python_decodes_calls(stack, call):
-    topic = "trunkline.calls.v1"
-    decode = AvroDeserializer(SchemaRegistryClient({"url": stack.env["SCHEMA_REGISTRY_URL"]}))
-    events = [decode(r.value(), SerializationContext(topic, MessageField.VALUE))
-              for r in read_all(stack.env["KAFKA_BROKERS"], topic)
-              if r.key().decode() == call.call_id]
+def test_python_decodes_calls(call):
+    """stack.events is confluent-kafka[avro] with default settings."""
+    events = call.events()
     assert events[-1]["closed"] is not None
     assert any(e["utterance"] and e["utterance"]["final"] for e in events)
 
@@ -76,7 +48,7 @@ def test_node_decodes_calls_to_the_same(stack, call):
 
 
 def test_keys_are_where_the_java_client_would_put_them(stack, call):
-    records = read_all(stack.env["KAFKA_BROKERS"], "trunkline.calls.v1")
+    records = stack.records("calls.v1")
     assert records
     for record in records:
         assert record.partition() == murmur2.partition(record.key(), 12)

@@ -108,6 +108,13 @@ class Layout:
                "TWILIO_AUTH_TOKEN": secrets["twilio_auth_token"], **self.real}
         return {**env, **self._settings(), **self.settings}
 
+    def tool_environment(self):
+        """The same for people's and tests' commands."""
+        env = self.environment()
+        if self.simulates_twilio:
+            env["TRUNKLINE_SIMULATOR_URL"] = self.control_url
+        return env
+
     def _settings(self):
         """What differs from deploy/config/trunkline.yaml on this machine."""
         own = {"TRUNKLINE_INGEST_LISTEN": self.public_url.removeprefix("https://"),
@@ -120,6 +127,16 @@ class Layout:
         if self.simulates_twilio:
             own["TRUNKLINE_TWILIO_API_URL"] = f"http://127.0.0.1:{self.port('sim-twilio')}"
         return own
+
+    def _sim_openai(self):
+        """The AI service, and its control API."""
+        control = self.port("sim-openai-control", ["sim-openai"])
+        argv = [f"{self.bin}/trunkline-sim-openai",
+                "--listen", f"127.0.0.1:{self.port('sim-openai')}",
+                "--control", f"127.0.0.1:{control}",
+                "--api-key", self.credentials.secrets["openai_api_key"],
+                "--phrases", PHRASES, "--speech-cache", f"{self.cache}/speech"]
+        return Service("sim-openai", Command(argv, cwd=ROOT), control, "/healthz")
 
     def _sim_twilio(self):
         """The telephone network: its REST API, and the control API by which calls are placed."""

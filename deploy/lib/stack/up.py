@@ -81,7 +81,7 @@ class Up:
 
     def trunkline(self, layout, *words):
         self.progress.run("trunkline", [f"{self.bin}/trunkline", *words],
-                          f"{LOCAL}/log/trunkline.log", env=cli_env(layout), cwd=ROOT)
+                          f"{LOCAL}/log/trunkline.log", env={**os.environ, **layout.tool_environment()}, cwd=ROOT)
 
     def services(self, layout):
         """Start what is missing; replace what has changed, one by one."""
