@@ -454,15 +454,15 @@ static size_t find_sort_and_account(const struct tl_detect *in, const struct tl_
 
 /* What follows a card number in the same breath: its expiry and code, whoever asked. */
 static size_t find_tail(const struct tl_detect *in, const struct tl_digits *ds, size_t first,
-                        size_t end, struct tl_found *found)
+                        size_t end, double confidence, struct tl_found *found)
 {
     uint8_t d[TL_RUN_MAX];
     size_t n = values(ds, first, end, d);
     if (n == 0)
         return 0;
     if ((n == 7 || n == 8) && end - first == n && tl_valid_expiry(d, 4, in->year)) {
-        found[0] = make_found(ds, first, first + 4, TL_ENTITY_CARD_EXPIRY, 0.80);
-        found[1] = make_found(ds, first + 4, end, TL_ENTITY_CARD_CVV, 0.80);
+        found[0] = make_found(ds, first, first + 4, TL_ENTITY_CARD_EXPIRY, confidence);
+        found[1] = make_found(ds, first + 4, end, TL_ENTITY_CARD_CVV, confidence);
         return 2;
     }
     enum tl_entity_type type = TL_ENTITY_DIGITS;
@@ -472,7 +472,8 @@ static size_t find_tail(const struct tl_detect *in, const struct tl_digits *ds, 
         type = TL_ENTITY_CARD_CVV;
     if ((n == 3 || n == 4) && (in->cues->all & CUE(CODE)))
         type = TL_ENTITY_CARD_CVV;
-    found[0] = make_found(ds, first, end, type, type == TL_ENTITY_DIGITS ? 0.50 : 0.70);
+    found[0] = make_found(ds, first, end, type,
+                          type == TL_ENTITY_DIGITS ? 0.50 : confidence);
     return 1;
 }
 
@@ -494,10 +495,11 @@ size_t tl_detect_segment(const struct tl_detect *in, const struct tl_digits *ds,
         size_t end = 0;
         for (size_t i = 0; i < n; i++)
             end = found[i].end > end ? found[i].end : end;
-        return n + find_tail(in, ds, end, seg->end, found + n);
+        /* As sure as the card that it follows. */
+        return n + find_tail(in, ds, end, seg->end, found[n - 1].confidence, found + n);
     }
     if (after_card)
-        return find_tail(in, ds, seg->first, seg->end, found);
+        return find_tail(in, ds, seg->first, seg->end, TL_ENTITY_FLAG, found);
     if (seg->end - seg->first > TL_RUN_MAX || seg->end - seg->first < 3)
         return 0;
     if (is_last_four(in, seg)) {

@@ -18,7 +18,7 @@ struct reader {
     bool new_group;
     uint16_t group;
     unsigned others;
-    bool quotes_break;
+    unsigned mode;
     bool carry_waits; /* the carried digits are in, none of ours yet */
 };
 
@@ -156,6 +156,8 @@ static bool oh_is_zero(const struct reader *r, size_t i)
     size_t k = i;
     while (tl_word_roles(r->w, k) & TL_ROLE_OH)
         k++;
+    if (r->carry_waits && k == r->w->n)
+        return true; /* nothing else in this turn of a number */
     return k - i >= 2 || (numeric(r->w, k) && !(r->w->word[k].gap & (TL_GAP_COMMA | TL_GAP_STOP)));
 }
 
@@ -167,7 +169,7 @@ static bool one_is_pronoun(const struct reader *r, size_t i)
     if (!tl_word_is(r->w, i, "one") || r->after_digit || numeric(r->w, i + 1) ||
         (tl_word_roles(r->w, i + 1) & TL_ROLE_OH))
         return false;
-    if (i > 0 && (tl_word_roles(r->w, i - 1) & TL_ROLE_NOT_ONE))
+    if (i > 0 && (tl_word_roles(r->w, i - 1) & TL_ROLE_NOT_ONE) && r->w->word[i].gap == TL_GAP_SPACE)
         return true;
     for (size_t k = 0; k < sizeof(behind) / sizeof(behind[0]); k++)
         if (tl_word_is(r->w, i + 1, behind[k]))
@@ -185,6 +187,8 @@ static bool is_count(const struct reader *r, size_t i, size_t behind, size_t dig
         return true;
     if (numeric(r->w, behind) || (roles & TL_ROLE_OH) || i == 0)
         return false;
+    if (i > 1 && tl_word_is(r->w, i - 1, "plus") && tl_word_is(r->w, i - 2, "zip"))
+        return true; /* ZIP plus four */
     return tl_word_is(r->w, i - 1, "last") || tl_word_is(r->w, i - 1, "first") ||
            tl_word_is(r->w, i - 1, "final");
 }
@@ -258,7 +262,7 @@ static void read_gap(struct reader *r, size_t i)
     const struct tl_word *word = &r->w->word[i];
     if (i > 0 && word->gap == 0 && (word->digits != r->w->word[i - 1].digits))
         segment_close(r); /* letters and digits in one: a name of something, not a number */
-    if ((word->gap & TL_GAP_MASK) || (r->quotes_break && (word->gap & TL_GAP_QUOTE)))
+    if ((word->gap & TL_GAP_MASK) || ((r->mode & TL_DIGITS_QUOTES_BREAK) && (word->gap & TL_GAP_QUOTE)))
         segment_close(r);
     if (word->gap & TL_GAP_PERCENT && r->after_digit) {
         current(r)->amount = true;
@@ -304,6 +308,8 @@ static size_t read_other(struct reader *r, size_t i)
     uint32_t roles = tl_word_roles(r->w, i);
     size_t n;
 
+    if ((roles & TL_ROLE_MULT) || ((r->mode & TL_DIGITS_CUT) && i + 1 == r->w->n && r->w->tail == 0))
+        return 1; /* what it doubles, or how it ends, comes yet */
     if ((roles & TL_ROLE_UNIT) && (r->after_digit || !r->in_segment || roles == TL_ROLE_UNIT)) {
         if (r->in_segment && r->after_digit)
             current(r)->amount = true;
@@ -361,6 +367,11 @@ static size_t read_word(struct reader *r, size_t i)
         r->after_digit = true;
         return 1;
     }
+    if ((roles & TL_ROLE_OH) && r->in_segment && r->ds->n > current(r)->first) {
+        /* Behind a pause within a number: a zero or a sigh. Both are tried. */
+        digit_said(r, 0, TL_DIGIT_HOMOPHONE, i, i);
+        return 1;
+    }
     if ((roles & TL_ROLE_HOMOPHONE) && homophone_counts(r, i)) {
         digit_said(r, (uint8_t)tl_word_value(r->w, i), TL_DIGIT_HOMOPHONE, i, i);
         r->after_digit = true;
@@ -381,7 +392,7 @@ static void take_up(struct reader *r, const struct tl_run *carry)
 }
 
 void tl_digits_init(struct tl_digits *ds, const struct tl_words *w, const struct tl_run *carry,
-                    uint32_t utt, bool quotes_break)
+                    uint32_t utt, unsigned mode)
 {
     ds->digit = ds->digit_inline;
     ds->n = 0;
@@ -392,7 +403,7 @@ void tl_digits_init(struct tl_digits *ds, const struct tl_words *w, const struct
     ds->carry_ended = false;
     ds->carry_others = 0;
 
-    struct reader r = {.ds = ds, .w = w, .utt = utt, .quotes_break = quotes_break};
+    struct reader r = {.ds = ds, .w = w, .utt = utt, .mode = mode};
     if (carry != NULL)
         take_up(&r, carry);
     for (size_t i = 0; i < w->n;)

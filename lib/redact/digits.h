@@ -67,10 +67,14 @@ struct tl_digits {
     struct tl_segment segment_inline[TL_SEGMENTS_INLINE];
 };
 
-/** Reads the digits of the words; `carry` (open, or NULL) is the run that they may go on with.
- *  `quotes_break`: a run ends at a double quote, as between the strings of JSON. */
+enum tl_digits_mode {
+    TL_DIGITS_QUOTES_BREAK = 1 << 0, /* a run ends at a double quote, as between strings of JSON */
+    TL_DIGITS_CUT = 1 << 1,          /* the last word may be half of one: it breaks nothing yet */
+};
+
+/** Reads the digits of the words; `carry` (open, or NULL) is the run that they may go on with. `mode`: tl_digits_mode. */
 void tl_digits_init(struct tl_digits *ds, const struct tl_words *w, const struct tl_run *carry,
-                    uint32_t utt, bool quotes_break);
+                    uint32_t utt, unsigned mode);
 void tl_digits_finish(struct tl_digits *ds);
 
 /** Reads one number at word i into `ret` (4 bytes): a digit word, a teen, tens, "double five".

@@ -222,7 +222,11 @@ enum tl_status tl_redactor_draft(const struct tl_redactor *r, const struct tl_re
 
     struct tl_talk talk = r->talk;
     struct tl_numbers numbers = r->numbers;
-    struct tl_talk_step step = {.rules = &r->rules, .talk = &talk, .numbers = &numbers, .u = u};
+    struct tl_talk_step step = {.rules = &r->rules,
+                                .talk = &talk,
+                                .numbers = &numbers,
+                                .u = u,
+                                .mode = TL_DIGITS_CUT};
     tl_talk_read(&step);
     tl_talk_mask_pending(&talk.run[u->side], talk.utt, TL_ENTITY_DIGITS, &numbers, &step.spans);
 
@@ -378,7 +382,7 @@ enum tl_status tl_redactor_text(struct tl_redactor *r, enum tl_redact_text_kind 
                                 .numbers = &r->numbers,
                                 .u = &u,
                                 .alone = kind != TL_REDACT_KEYED,
-                                .quotes_break = kind == TL_REDACT_JSON};
+                                .mode = kind == TL_REDACT_JSON ? TL_DIGITS_QUOTES_BREAK : 0};
     tl_talk_read(&step);
     if (kind == TL_REDACT_KEYED && talk.run[u.side].n >= 3)
         tl_talk_mask_pending(&talk.run[u.side], talk.utt, TL_ENTITY_DIGITS, &r->numbers, &step.spans);

@@ -201,7 +201,7 @@ static void read_digits(struct reading *r)
         run_close(run);
     if (!run->open && !r->w.any_number)
         return;
-    tl_digits_init(&r->ds, &r->w, run->open ? run : NULL, r->utt, r->step->quotes_break);
+    tl_digits_init(&r->ds, &r->w, run->open ? run : NULL, r->utt, r->step->mode);
     const struct tl_segment *open = NULL;
     for (size_t i = 0; i < r->ds.n_segments; i++) {
         read_segment(r, &r->ds.segment[i]);
