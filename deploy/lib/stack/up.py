@@ -12,11 +12,13 @@ from .credentials import Credentials
 from .postgres import write_private
 from .progress import Progress
 from .servers import GIVEN, Servers
-from .services import DEMO, Layout
+from .services import DEMO, Layout, demo_numbers
 from .supervisor import Supervised
 
 ROOT = java.ROOT
 LOCAL = f"{ROOT}/.local"
+DEMO_TALK = ("What are your opening hours?", "How much does express shipping cost?",
+             "Tell me about your warranty.", "Thank you, that is all.")
 REAL_KEYS = ("OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
 
 
@@ -123,6 +125,15 @@ class Up:
         write_private(f"{LOCAL}/env", "".join(f"{k}='{v}'\n" for k, v in sorted(env.items())))
         own = {k: v for k, v in env.items() if self.environ.get(k) != v}
         write_private(f"{LOCAL}/own.json", json.dumps(own, indent=1))
+
+    def call(self, layout):
+        """The demonstration: somebody rings, and both sides are printed as they speak."""
+        number = demo_numbers()[0]
+        self.progress.say(f"call: somebody rings {number}, Harbour Lamps")
+        run = subprocess.run([f"{self.bin}/trunkline", "call", "--to", number, *DEMO_TALK],
+                             env={**os.environ, **layout.tool_environment()}, cwd=ROOT)
+        if run.returncode != 0:
+            raise RuntimeError(f"the demonstration call failed; logs are in {LOCAL}/log")
 
     def everything(self, with_call):
         self.supervised.ensure(service_base_env())
