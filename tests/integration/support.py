@@ -13,11 +13,12 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from stack import setup
 from stack.credentials import Credentials
 from stack.java import ROOT
 from stack.ports import Ports
 from stack.process import Processes, log_tail
-from stack.services import DEMO, Layout, demo_numbers
+from stack.services import Layout, demo_numbers
 from stack.wait import wait_for  # noqa: F401  (for the tests)
 
 
@@ -53,8 +54,8 @@ def node(script, *arguments, env=None, **more):
 
 
 def migrate(database_url, *words):
-    return run(f"{ROOT}/build/node-deploy/node_modules/.bin/dbmate", "--url", database_url,
-               "--migrations-dir", f"{ROOT}/migrations", "--no-dump-schema", *(words or ["up"]))
+    """dbmate on the project's migrations: up, or what `words` say."""
+    setup.migrate(f"{ROOT}/build/node-deploy/node_modules/.bin/dbmate", database_url, *words)
 
 
 def new_database(servers, name):
@@ -67,9 +68,7 @@ def prepare(servers_env, settings=None):
     """Topics, schemas, tables and the demonstration business, as deploy/up makes them."""
     env = {**servers_env, **(settings or {})}
     migrate(env["DATABASE_URL"])
-    trunkline("topics", "create", env=env)
-    trunkline("schemas", "register", env=env)
-    trunkline("config", "apply", DEMO, env=env)
+    setup.topics(bin_folder(), env)
 
 
 def get(url, timeout_s=10.0):

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 
-from . import build, java
+from . import build, java, setup
 from .credentials import Credentials
 from .postgres import write_private
 from .progress import Progress
 from .servers import GIVEN, Servers
-from .services import DEMO, Layout, demo_numbers
+from .services import Layout, demo_numbers
 from .supervisor import Supervised
 
 ROOT = java.ROOT
@@ -74,16 +74,11 @@ class Up:
 
     def tables(self):
         with self.progress.step("database", "migrating"):
-            migrate(self.dbmate, self.servers.environment()["DATABASE_URL"], self.progress)
+            setup.migrate(self.dbmate, self.servers.environment()["DATABASE_URL"])
 
     def topics(self, layout):
         with self.progress.step("topics", "topics, schemas, demonstration business"):
-            for words in (["topics", "create"], ["schemas", "register"], ["config", "apply", DEMO]):
-                self.trunkline(layout, *words)
-
-    def trunkline(self, layout, *words):
-        self.progress.run("trunkline", [f"{self.bin}/trunkline", *words],
-                          f"{LOCAL}/log/trunkline.log", env={**os.environ, **layout.tool_environment()}, cwd=ROOT)
+            setup.topics(self.bin, layout.tool_environment())
 
     def services(self, layout):
         """Start what is missing; replace what has changed, one by one."""
@@ -183,12 +178,6 @@ def without_password(url):
     scheme, mark, rest = url.partition("://")
     user, at, host = rest.rpartition("@")
     return f"{scheme}{mark}{user.partition(':')[0]}:…@{host}" if at and ":" in user else url
-
-
-def migrate(dbmate, database_url, progress):
-    progress.run("database", [dbmate, "--url", database_url, "--migrations-dir",
-                              f"{ROOT}/migrations", "--no-dump-schema", "up"],
-                 f"{LOCAL}/log/migrate.log")
 
 
 def main():
