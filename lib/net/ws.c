@@ -564,6 +564,22 @@ void tl_ws_abort(struct tl_ws *ws)
     tl_conn_kill(ws->conn);
 }
 
+void tl_ws_drop(struct tl_ws *ws)
+{
+    if (ws->state == TL_WS_ENDED || !ws->conn || !ws->conn->wsi)
+        return;
+    ws->end.code = CODE_ABNORMAL;
+    ws->end.abrupt = true;
+    set_state(ws, TL_WS_CLOSE_SENT);
+    tl_conn_kill(ws->conn);
+}
+
+void tl_ws_stop_reading(struct tl_ws *ws)
+{
+    if (ws->conn && ws->conn->wsi)
+        lws_rx_flow_control(ws->conn->wsi, 0);
+}
+
 void tl_ws_on_closed(struct tl_conn *conn)
 {
     struct tl_ws *ws = conn->ws;

@@ -87,6 +87,14 @@ void tl_ws_close(struct tl_ws *ws, uint16_t code, const char *reason);
  *  comes from the loop, not from within. */
 void tl_ws_abort(struct tl_ws *ws);
 
+/** Closes the connection without a close frame, in TCP's good order (FIN, not RST): what a dying
+ *  peer looks like. The queue is dropped; on_close (abrupt) comes from the loop. */
+void tl_ws_drop(struct tl_ws *ws);
+
+/** Reads no more: no message, no ping is answered, as of a peer that hangs. For good; the caller
+ *  still ends it. */
+void tl_ws_stop_reading(struct tl_ws *ws);
+
 /** Queues a ping, at most 125 bytes. TL_CONFLICT: not open. TL_RETRY: one still waits. */
 TL_MUST_CHECK enum tl_status tl_ws_ping(struct tl_ws *ws, const void *data, size_t len);
 
