@@ -106,12 +106,16 @@ static void strike_connection(struct tl_ai_session *session, const struct tl_ai_
         tl_ws_close(session->ws, 1011, "The server had an error while processing your request");
         break;
     case TL_AI_FAULT_DROP:
+        session->report.closed_by = "server";
+        tl_ws_drop(session->ws);
+        break;
     case TL_AI_FAULT_RST:
         session->report.closed_by = "server";
         tl_ws_abort(session->ws);
         break;
     case TL_AI_FAULT_HALF_OPEN:
         session->is_mute = true;
+        tl_ws_stop_reading(session->ws);
         break;
     case TL_AI_FAULT_EXPIRE:
         tl_ai_session_expire(session);

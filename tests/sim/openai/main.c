@@ -37,7 +37,7 @@ static const struct {
     {"cert", OPTION_TEXT, AT(cert), NULL, 0, 0, "certificate (PEM): the service speaks TLS"},
     {"key", OPTION_TEXT, AT(key), NULL, 0, 0, "its private key (PEM)"},
     {"phrases", OPTION_TEXT, AT(phrases), PHRASES, 0, 0, "what callers say and what is answered"},
-    {"cache", OPTION_TEXT, AT(cache), NULL, 0, 0, "folder where synthesised speech is kept"},
+    {"speech-cache", OPTION_TEXT, AT(cache), NULL, 0, 0, "folder where synthesised speech is kept"},
     {"api-key", OPTION_TEXT, AT(api_key), NULL, 0, 0, "the only bearer that is let in"},
     {"ga-only", OPTION_FLAG, AT(ga_only), NULL, 0, 1, "refuse the beta shape after the handshake"},
     {"several-items", OPTION_FLAG, AT(several_items), NULL, 0, 1,

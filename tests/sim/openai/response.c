@@ -386,7 +386,8 @@ static void step_sound(struct tl_ai_response *response)
     send_sound(response, len);
     if (response->in_conversation &&
         tl_ai_fault_strikes(response->session, TL_AI_FAULT_DROP_IN_AUDIO, NULL)) {
-        tl_ws_abort(response->session->ws);
+        response->session->report.closed_by = "server";
+        tl_ws_drop(response->session->ws);
         return;
     }
     later(response, options->delta_ms / options->speed, step);
