@@ -9,7 +9,11 @@
 
 /* ---- cards ---- */
 
-enum { WINDOWS_MAX = 96, VIEWS = 4 };
+enum {
+    WINDOWS_MAX = 96,
+    VIEWS = 4,
+    LEAD_MIN = 4, /* digits before a card in one run that are masked with it */
+};
 
 struct window {
     size_t first; /* digits of the stream */
@@ -495,8 +499,13 @@ size_t tl_detect_segment(const struct tl_detect *in, const struct tl_digits *ds,
         size_t end = 0;
         for (size_t i = 0; i < n; i++)
             end = found[i].end > end ? found[i].end : end;
+        size_t lead = found[0].first;
         /* As sure as the card that it follows. */
-        return n + find_tail(in, ds, end, seg->end, found[n - 1].confidence, found + n);
+        n += find_tail(in, ds, end, seg->end, found[n - 1].confidence, found + n);
+        /* The window may be chance within a longer number that is still being read out. */
+        if (lead - seg->first >= LEAD_MIN)
+            found[n++] = make_found(ds, seg->first, lead, TL_ENTITY_DIGITS, 0.50);
+        return n;
     }
     if (after_card)
         return find_tail(in, ds, seg->first, seg->end, TL_ENTITY_FLAG, found);

@@ -319,7 +319,7 @@ static void find_answered_password(const struct tl_facts *in, const struct tl_wo
            tl_word_is(w, i, "is") || tl_word_is(w, i, "sure") || tl_word_is(w, i, "yes") ||
            tl_word_is(w, i, "okay") || tl_word_is(w, i, "ok"))
         i++;
-    if (i >= w->n || w->n - i > 6 || has_role(w, i, TL_ROLE_REFUSE | TL_ROLE_STOP))
+    if (i >= w->n || w->n - i > 6 || has_role(w, i, TL_ROLE_REFUSE))
         return;
     add(in, w, spans, TL_ENTITY_PASSWORD, i, w->n - 1, 0.75);
 }

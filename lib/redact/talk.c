@@ -82,13 +82,16 @@ static void mask_digits(struct reading *r, size_t first, size_t end, enum tl_ent
     add_span(r, first, end, (struct tl_span){.type = type, .confidence = 0.50, .n = n});
 }
 
-/* A telephone number asked for as such, in full, is decided although it is not masked. */
-static bool settles(const struct reading *r, const struct tl_found *f)
+/* A telephone number said as such, in full, is decided although it is not masked. Only one that no
+ * card starts like: ten digits of a card look like a number in North America. */
+static bool settles(const struct reading *r, const struct tl_segment *seg, const struct tl_found *f)
 {
     if (f->type == TL_ENTITY_TYPES)
         return true;
-    return tl_cues_distance(&r->cues, TL_CUE_BIT(TL_CUE_PHONE), 0, r->w.n) < TL_CUE_EARLIER &&
-           !r->step->secret_near && f->type == TL_ENTITY_PHONE;
+    if ((r->step->mode & TL_DIGITS_CUT) || seg->carried || (!seg->plus && f->value[0] != 0))
+        return false;
+    return f->type == TL_ENTITY_PHONE && (r->cues.all & TL_CUE_BIT(TL_CUE_PHONE)) &&
+           !r->step->secret_near;
 }
 
 static void take_found(struct reading *r, const struct tl_segment *seg, const struct tl_found *f,
@@ -100,7 +103,7 @@ static void take_found(struct reading *r, const struct tl_segment *seg, const st
         mask_found(r, f);
         return;
     }
-    if (settles(r, f) && f->first == seg->first && f->end == seg->end)
+    if (settles(r, seg, f) && f->first == seg->first && f->end == seg->end)
         for (size_t i = f->first; i < f->end; i++)
             r->ds.digit[i].flags |= TL_DIGIT_MASKED;
 }
@@ -276,7 +279,8 @@ void tl_talk_read(struct tl_talk_step *step)
     bool brief = r.w.n <= SHORT_WORDS && !r.w.any_number;
     tl_cues_init(&r.cues, &r.w, step->alone ? NULL : &step->talk->context, (int)u->side, brief,
                  u->start_ms);
-    step->secret_near = tl_cues_distance(&r.cues, SECRET_CUES, 0, r.w.n) != TL_CUE_FAR;
+    step->secret_near = (r.cues.all & SECRET_CUES) ||
+                        tl_cues_distance(&r.cues, SECRET_CUES, 0, r.w.n) != TL_CUE_FAR;
 
     find_facts(&r);
     read_digits(&r);

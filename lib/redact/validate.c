@@ -105,7 +105,7 @@ bool tl_valid_itin(const uint8_t *d)
 
 bool tl_valid_sin(const uint8_t *d)
 {
-    return d[0] != 0 && d[0] != 8 && tl_valid_luhn(d, 9);
+    return tl_valid_luhn(d, 9);
 }
 
 bool tl_valid_nhs(const uint8_t *d)

@@ -205,7 +205,7 @@ static size_t beyond_ascii(struct scan *s, size_t at)
     int boundclass = 0;
     bool upper = utf8proc_category(cp) == UTF8PROC_CATEGORY_LU;
     utf8proc_ssize_t k =
-        utf8proc_decompose_char(cp, parts, 32, UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE,
+        utf8proc_decompose_char(cp, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE,
                                 &boundclass);
     for (utf8proc_ssize_t i = 0; i < k && i < 32; i++)
         code_point(s, parts[i], upper, at, at + (size_t)n);
