@@ -21,7 +21,6 @@ from stack.process import Processes, log_tail
 from stack.services import Layout, demo_numbers
 from stack.wait import wait_for  # noqa: F401  (for the tests)
 
-
 CONFIG = f"{ROOT}/deploy/config/trunkline.yaml"
 EOF = KafkaError._PARTITION_EOF
 CALL_NAMESPACE = uuid.UUID("da4fea8e-9f15-483d-83cc-8089accbc5e3")  # lib/base/uuid.c

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 import support
-from support import ROOT
+from support import ROOT, wait_for
 
 MAILBOXES, KEYED = 64, 12
 TOPICS = {  # name: (partitions, settings)
@@ -54,8 +54,8 @@ def test_creating_topics_again_changes_nothing(admin, topics):
 def test_topics_are_created_under_another_prefix(admin, topics):
     support.trunkline("topics", "create",
                       env={**topics.environment(), "TRUNKLINE_KAFKA_TOPIC_PREFIX": "other."})
-    names = admin.list_topics(timeout=30).topics
-    assert {f"other.{t}" for t in TOPICS} <= set(names)
+    wanted = {f"other.{t}" for t in TOPICS}
+    wait_for(lambda: wanted <= set(admin.list_topics(timeout=30).topics), "the topics")
 
 
 def test_every_topic_has_its_schema_registered(topics):
