@@ -97,7 +97,7 @@ class Layout:
     def public_url(self):
         """Where the telephone network reaches ingest."""
         names = [f"ingest-{n}" for n in range(self.ingests)]
-        return f"https://127.0.0.1:{self.port('ingest', names)}"
+        return f"https://localhost:{self.port('ingest', names)}"
 
     def environment(self):
         """What every process gets: servers, keys, and where the simulators are."""
@@ -117,13 +117,15 @@ class Layout:
 
     def _settings(self):
         """What differs from deploy/config/trunkline.yaml on this machine."""
-        own = {"TRUNKLINE_INGEST_LISTEN": self.public_url.removeprefix("https://"),
+        own = {"TRUNKLINE_INGEST_LISTEN": "127.0.0.1:" + self.public_url.rpartition(":")[2],
                "TRUNKLINE_INGEST_PUBLIC_URL": self.public_url,
                "TRUNKLINE_INGEST_TLS_CERT": self.credentials.cert,
                "TRUNKLINE_INGEST_TLS_KEY": self.credentials.key,
                "TRUNKLINE_INGEST_TOKEN_KEY": self.credentials.secrets["signing_key"]}
         if self.simulates_openai:
-            own["TRUNKLINE_OPENAI_URL"] = f"ws://127.0.0.1:{self.port('sim-openai')}/v1/realtime"
+            own["TRUNKLINE_OPENAI_URL"] = (
+                f"wss://localhost:{self.port('sim-openai')}/v1/realtime")
+            own["TRUNKLINE_OPENAI_CA_FILE"] = self.credentials.ca
         if self.simulates_twilio:
             own["TRUNKLINE_TWILIO_API_URL"] = f"http://127.0.0.1:{self.port('sim-twilio')}"
         return own
@@ -134,6 +136,7 @@ class Layout:
         argv = [f"{self.bin}/trunkline-sim-openai",
                 "--listen", f"127.0.0.1:{self.port('sim-openai')}",
                 "--control", f"127.0.0.1:{control}",
+                "--cert", self.credentials.cert, "--key", self.credentials.key,
                 "--api-key", self.credentials.secrets["openai_api_key"],
                 "--phrases", PHRASES, "--speech-cache", f"{self.cache}/speech"]
         return Service("sim-openai", Command(argv, cwd=ROOT), control, "/healthz")

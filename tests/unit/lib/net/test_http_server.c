@@ -158,24 +158,42 @@ static void the_answer_may_come_later(void **state)
     peer_close(&p);
 }
 
-static void pipelined_requests_are_answered_in_turn(void **state)
+/* libwebsockets 4.1.6 takes the head of a pipelined POST for its body, and then loops for ever. */
+static void pipelining_is_answered_once_and_closed(void **state)
 {
+    static const char second[] = "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo";
+    static const char *const firsts[] = {
+        "GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+        "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /later HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+    };
     struct site site;
-    struct peer p;
 
     site_open(&site, *state);
-    peer_connect(&p, *state, tl_http_server_port(site.server));
-    peer_send_text(&p, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n"
-                       "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo"
-                       "GET /missing HTTP/1.1\r\nHost: h\r\n\r\n");
-    fixture_wait(site.f, &site.is_waiting, "the handler");
-    fixture_turn(site.f, 10);
-    tl_http_respond(site.waiting, 200, "text/plain", "one", 3, NULL);
-    peer_wait_for_text(&p, "404 Not Found");
-    const char *one = strstr(tl_buf_str(&p.in), "\r\n\r\none");
-    assert_non_null(one);
-    assert_non_null(strstr(one, "\r\n\r\ntwo"));
-    peer_close(&p);
+    for (size_t i = 0; i < TL_ARRAY_LEN(firsts); i++) {
+        struct peer p;
+        char text[512];
+        bool is_late = strstr(firsts[i], "/later") != NULL;
+        (void)snprintf(text, sizeof(text), "%s%s%s", firsts[i], second, second);
+        peer_connect(&p, *state, tl_http_server_port(site.server));
+        site.is_waiting = false;
+        peer_send_text(&p, text);
+        if (is_late) {
+            fixture_wait(site.f, &site.is_waiting, "the handler");
+            fixture_turn(site.f, 10);
+            tl_http_respond(site.waiting, 200, "text/plain", "late", 4, NULL);
+        }
+        peer_wait_for_close(&p);
+        assert_null(strstr(site.seen, "/b"));
+        if (!strstr(tl_buf_str(&p.in), "HTTP/1.1 200 OK"))
+            fail_msg("%s: no answer", firsts[i]);
+        assert_null(strstr(tl_buf_str(&p.in) + 1, "HTTP/1.1 "));
+        peer_close(&p);
+    }
 }
 
 static void a_peer_that_leaves_is_told_about(void **state)
@@ -213,9 +231,10 @@ static void head_has_the_length_and_no_body(void **state)
 
     site_open(&site, *state);
     peer_connect(&p, *state, tl_http_server_port(site.server));
-    peer_send_text(&p, "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n");
-    peer_wait_for_text(&p, "hello");
-    assert_non_null(strstr(tl_buf_str(&p.in), "Content-Length: 5\r\nX-Extra: one\r\n\r\nHTTP/1.1 200"));
+    peer_send_text(&p, "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer_wait_for_text(&p, "Content-Length: 5\r\nX-Extra: one\r\n\r\n");
+    peer_send_text(&p, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer_wait_for_text(&p, "X-Extra: one\r\n\r\nHTTP/1.1 200");
     peer_close(&p);
 }
 
@@ -394,7 +413,7 @@ int main(void)
         CASE(post_body_comes_whole),
         CASE(empty_posts_are_dispatched),
         CASE(the_answer_may_come_later),
-        CASE(pipelined_requests_are_answered_in_turn),
+        CASE(pipelining_is_answered_once_and_closed),
         CASE(a_peer_that_leaves_is_told_about),
         CASE(problems_are_rfc_9457_documents),
         CASE(head_has_the_length_and_no_body),
