@@ -128,6 +128,18 @@ static void found_set(struct tl_found *f, const struct window *w, double confide
     memcpy(f->value, w->value, w->n);
 }
 
+static bool covered(const struct tl_found *found, size_t n, const struct window *w)
+{
+    for (size_t i = w->first; i <= w->last; i++) {
+        bool in = false;
+        for (size_t k = 0; k < n; k++)
+            in = in || (i >= found[k].first && i < found[k].end);
+        if (!in)
+            return false;
+    }
+    return true;
+}
+
 /* Takes the best windows that do not overlap; then all others are covered by the nearest taken. */
 static size_t choose(const struct tl_detect *in, struct card_scan *s, struct tl_found *found)
 {
@@ -148,6 +160,8 @@ static size_t choose(const struct tl_detect *in, struct card_scan *s, struct tl_
     for (size_t i = 0; i < s->n; i++) {
         const struct window *w = &s->window[i];
         size_t k = 0;
+        if (covered(found, n, w))
+            continue; /* chance, across two cards in a row */
         while (k < n && !overlaps(&found[k], w))
             k++;
         if (k == n) {

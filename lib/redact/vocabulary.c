@@ -172,7 +172,6 @@ static const struct tl_vocabulary vocabulary[] = {
     {"ct", STREET | STATE, 0},
     {"cvc", SUBJECT, 0},
     {"cvv", SUBJECT, 0},
-    {"cvv2", SUBJECT, 0},
     {"cystoscopy", PROCEDURE, 0},
     {"dakota", STATE, 0},
     {"dash", GLUE | SYMBOL, '-'},
@@ -843,7 +842,6 @@ static const struct phrase phrases[] = {
     {"current account", CUE(BANK)},
     {"cvc", CUE(CODE)},
     {"cvv", CUE(CODE)},
-    {"cvv2", CUE(CODE)},
     {"date of birth", CUE(DOB)},
     {"debit", CUE(CARD)},
     {"direct debit", CUE(BANK)},
@@ -1151,4 +1149,24 @@ size_t tl_cue_match(const struct tl_phrase_word *words, size_t n, uint64_t *ret_
         }
     }
     return best;
+}
+
+size_t tl_vocabulary_size(void)
+{
+    return TL_ARRAY_LEN(vocabulary);
+}
+
+const char *tl_vocabulary_word(size_t i)
+{
+    return vocabulary[i].word;
+}
+
+size_t tl_cue_phrases(void)
+{
+    return TL_ARRAY_LEN(phrases);
+}
+
+const char *tl_cue_phrase(size_t i)
+{
+    return phrases[i].text;
 }

@@ -87,4 +87,10 @@ struct tl_phrase_word {
 size_t tl_cue_match(const struct tl_phrase_word *words, size_t n, uint64_t *ret_cues);
 #define TL_CUE_WORDS_MAX 5
 
+/* The tables, for the test that watches their order. */
+size_t tl_vocabulary_size(void);
+const char *tl_vocabulary_word(size_t i);
+size_t tl_cue_phrases(void);
+const char *tl_cue_phrase(size_t i);
+
 #endif
