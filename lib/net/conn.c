@@ -28,11 +28,9 @@ void tl_conn_destroy(struct tl_conn *conn)
 
     if (conn->destroyed)
         *conn->destroyed = true;
-    if (conn->x)
-        tl_http_on_closed(conn);
+    tl_http_on_closed(conn);
     if (conn->ws)
         tl_ws_on_closed(conn);
-    tl_buf_finish(&conn->out);
     LIST_REMOVE(conn, link);
     free(conn);
     if (server)

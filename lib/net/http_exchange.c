@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FLUSH_TIMEOUT_S 30
 #define ANSWER_BYTES_MAX (64u * 1024 * 1024)
 
 struct tl_http_exchange {
@@ -23,6 +24,7 @@ struct tl_http_exchange {
     bool dispatched; /* the handler has it, and is to answer it */
     tl_http_gone_fn on_gone;
     void *gone_arg;
+    int watch_fd;
     uv_poll_t *watch; /* tells that the peer left while the socket is not read */
 };
 
@@ -139,7 +141,7 @@ static char *problem_text(int status, const char *title, const char *detail)
 
 static int write_out(struct tl_conn *conn, struct tl_buf *out)
 {
-    int n = lws_write(conn->wsi, out->data, out->len, LWS_WRITE_HTTP_FINAL);
+    int n = out->full ? -1 : lws_write(conn->wsi, out->data, out->len, LWS_WRITE_HTTP_FINAL);
 
     tl_buf_finish(out);
     return n < 0 ? -1 : 0;
@@ -158,34 +160,91 @@ int tl_http_write_refusal(struct tl_conn *conn, int status, const char *title, c
     return -1;
 }
 
-static void close_watch(uv_handle_t *handle)
+static void free_watch(uv_handle_t *handle)
 {
-    int fd = (int)(intptr_t)handle->data;
-
-    (void)close(fd);
     free(handle);
+}
+
+static void end_watch(struct tl_http_exchange *x)
+{
+    if (!x->watch)
+        return;
+    uv_close((uv_handle_t *)x->watch, free_watch);
+    x->watch = NULL;
+    (void)close(x->watch_fd); /* a copy: nothing to lose */
 }
 
 static void exchange_destroy(struct tl_http_exchange *x)
 {
-    if (x->watch) {
-        int fd = -1;
-        (void)uv_fileno((uv_handle_t *)x->watch, &fd); /* it was given one */
-        x->watch->data = (void *)(intptr_t)fd;
-        uv_close((uv_handle_t *)x->watch, close_watch);
-    }
+    end_watch(x);
     if (x->conn)
         x->conn->x = NULL;
     tl_http_request_destroy(x->request);
     free(x);
 }
 
-/* After an answer is written: ready for the next request, or nonzero to close. */
-static int end_transaction(struct tl_conn *conn)
+/* Whether libwebsockets kept its header table, which it does when it has bytes of a next request:
+ * copying a header that is not there empties the text only if there is a table. */
+static bool has_pipelined(struct lws *wsi)
 {
-    if (conn->close_after || conn->server->draining)
-        return -1;
-    return lws_http_transaction_completed(conn->wsi) ? -1 : 0;
+    char probe[2] = "x";
+
+    (void)lws_hdr_custom_copy(wsi, probe, sizeof(probe), "x-none:", 7); /* never there */
+    return probe[0] == 0;
+}
+
+/* After an answer is written. Never from within a callback of the wsi: see README.md, "Pipelining". */
+static void end_transaction(struct tl_conn *conn)
+{
+    if (lws_partial_buffered(conn->wsi) && !conn->close_after) { /* tl_http_on_writable goes on */
+        lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_CONTENT, FLUSH_TIMEOUT_S);
+        lws_callback_on_writable(conn->wsi);
+        conn->is_flushing = true;
+        return;
+    }
+    bool again = !conn->close_after && !conn->server->draining &&
+                 lws_http_transaction_completed(conn->wsi) == 0 && !has_pipelined(conn->wsi);
+
+    if (!again) /* as an idle connection's end, which lets what is unsent go out first */
+        lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_SYNC);
+}
+
+static void end_soon(struct tl_conn *conn)
+{
+    if (conn->is_ending)
+        return;
+    conn->is_ending = true;
+    TAILQ_INSERT_TAIL(&conn->net->ending, conn, ending_link);
+    tl_net_wake_flusher(conn->net);
+}
+
+void tl_http_forget_ending(struct tl_conn *conn)
+{
+    if (conn->is_ending)
+        TAILQ_REMOVE(&conn->net->ending, conn, ending_link);
+    conn->is_ending = false;
+}
+
+void tl_http_end_all(struct tl_net *net)
+{
+    struct tl_conn *conn;
+
+    while ((conn = TAILQ_FIRST(&net->ending))) {
+        tl_http_forget_ending(conn);
+        if (conn->is_paused)
+            lws_rx_flow_control(conn->wsi, 1);
+        conn->is_paused = false;
+        end_transaction(conn);
+    }
+}
+
+int tl_http_on_writable(struct tl_conn *conn)
+{
+    if (conn->is_flushing && !lws_partial_buffered(conn->wsi)) {
+        conn->is_flushing = false;
+        end_soon(conn);
+    }
+    return 0;
 }
 
 static int dispatch(struct tl_conn *conn)
@@ -195,16 +254,14 @@ static int dispatch(struct tl_conn *conn)
 
     if (server->destroyed)
         return -1;
-    conn->in_callback = true;
-    conn->answered = false;
     x->dispatched = true;
     server->on_request(server->arg, x);
-    conn->in_callback = false;
-    if (conn->answered)
-        return end_transaction(conn);
+    if (!conn->x) /* it is answered */
+        return 0;
     tl_http_request_freeze(x->request);
     lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
     lws_rx_flow_control(conn->wsi, 0);
+    conn->is_paused = true;
     return 0;
 }
 
@@ -312,17 +369,8 @@ int tl_http_on_body(struct tl_conn *conn, const void *data, size_t len)
 
 int tl_http_on_body_end(struct tl_conn *conn)
 {
-    return conn->x ? dispatch(conn) : -1;
-}
-
-int tl_http_on_writable(struct tl_conn *conn)
-{
-    if (!conn->out.len)
-        return 0;
-    lws_rx_flow_control(conn->wsi, 1);
-    if (write_out(conn, &conn->out) < 0)
-        return -1;
-    return end_transaction(conn);
+    /* Called again when more comes before an answer has left: that stays buffered. */
+    return conn->x && !conn->x->dispatched ? dispatch(conn) : 0;
 }
 
 /* libwebsockets gave up on the request line and shows what it had read last. */
@@ -337,10 +385,12 @@ void tl_http_on_closed(struct tl_conn *conn)
 {
     struct tl_http_exchange *x = conn->x;
 
+    tl_http_forget_ending(conn);
     if (!x)
         return;
     conn->x = NULL;
     x->conn = NULL;
+    end_watch(x); /* its copy of the descriptor would keep the connection open */
     if (!x->dispatched)
         exchange_destroy(x);
     else if (x->on_gone)
@@ -358,16 +408,8 @@ void tl_http_respond(struct tl_http_exchange *x, int status, const char *content
         tl_buf_init(&out, ANSWER_BYTES_MAX);
         add_answer(&out, status, content_type, body, len, headers, x->is_head,
                    x->must_close || conn->server->draining);
-        if (out.full) {
-            tl_buf_finish(&out);
-            tl_conn_kill(conn);
-        } else if (conn->in_callback) {
-            conn->answered = true;
-            conn->close_after |= write_out(conn, &out) < 0;
-        } else {
-            conn->out = out;
-            lws_callback_on_writable(conn->wsi);
-        }
+        conn->close_after |= write_out(conn, &out) < 0;
+        end_soon(conn);
     }
     exchange_destroy(x);
 }
@@ -411,6 +453,7 @@ void tl_http_exchange_on_gone(struct tl_http_exchange *x, tl_http_gone_fn on_gon
         return;
     }
     x->watch->data = x;
+    x->watch_fd = fd;
     (void)uv_poll_start(x->watch, UV_DISCONNECT, on_watch); /* fails only when closing */
 }
 

@@ -63,6 +63,17 @@ static void add_encoded(struct tl_buf *b, const char *text, size_t len, const ch
     }
 }
 
+/* libwebsockets ends an empty last argument with a '/' of its own ("/a?" and "/a?x&" become "/a?/"
+ * and "/a?x&/"). */
+static bool is_made_up(struct lws *wsi, enum lws_token_indexes token, int i, const char *piece)
+{
+    char next[2];
+
+    return token == WSI_TOKEN_HTTP_URI_ARGS && strcmp(piece, "/") == 0 &&
+           lws_hdr_fragment_length(wsi, token, i + 1) == 0 &&
+           lws_hdr_copy_fragment(wsi, next, sizeof(next), token, i + 1) < 0;
+}
+
 /* Puts the pieces of a token together again; false when there is none or one has a NUL in it. */
 static bool add_pieces(struct tl_buf *b, struct lws *wsi, enum lws_token_indexes token,
                        bool encoded, const char *also, const char *space)
@@ -75,6 +86,8 @@ static bool add_pieces(struct tl_buf *b, struct lws *wsi, enum lws_token_indexes
             return false;
         if (i)
             tl_buf_add_char(b, '&');
+        if (is_made_up(wsi, token, i, piece))
+            continue;
         if (encoded)
             add_encoded(b, piece, (size_t)n, also, space);
         else

@@ -98,6 +98,24 @@ static enum tl_status create_client_vhost(struct tl_net *net, struct tl_error *e
     return TL_OK;
 }
 
+static void on_turn_end(uv_idle_t *idle)
+{
+    struct tl_net *net = idle->data;
+
+    tl_http_end_all(net);
+    tl_ws_flush_all(net);
+    if (TAILQ_EMPTY(&net->ending) && TAILQ_EMPTY(&net->dirty))
+        (void)uv_idle_stop(idle); /* cannot fail */
+}
+
+/* An idle handle rather than a prepare one: while it is active the loop does not sleep, so nothing
+ * is left lying when somebody's own prepare callback sends after ours has run. */
+void tl_net_wake_flusher(struct tl_net *net)
+{
+    if (net->flusher && !uv_is_active((uv_handle_t *)net->flusher))
+        (void)uv_idle_start(net->flusher, on_turn_end); /* fails only without a callback */
+}
+
 static void create_flusher(struct tl_net *net)
 {
     net->flusher = calloc(1, sizeof(*net->flusher));
@@ -126,6 +144,7 @@ enum tl_status tl_net_create(const struct tl_net_options *options, struct tl_net
         .tx_packet_size = 128 * 1024,
     };
     strcpy(net->protocol_name, "tl");
+    TAILQ_INIT(&net->ending);
     TAILQ_INIT(&net->dirty);
     tell_lws_where_to_log(options->log);
     create_flusher(net);

@@ -26,6 +26,7 @@ LIST_HEAD(tl_conn_list, tl_conn);
 LIST_HEAD(tl_http_server_list, tl_http_server);
 LIST_HEAD(tl_ws_list, tl_ws);
 TAILQ_HEAD(tl_ws_queue, tl_ws);
+TAILQ_HEAD(tl_conn_queue, tl_conn);
 
 struct tl_net {
     uv_loop_t *loop;
@@ -37,7 +38,8 @@ struct tl_net {
     char *client_ca_file;
     size_t max_message_bytes;
 
-    uv_idle_t *flusher;       /* runs while `dirty` is not empty; on the heap, as libuv wants */
+    uv_idle_t *flusher; /* runs at the end of a turn that left something below; on the heap */
+    struct tl_conn_queue ending; /* connections whose answer is written */
     size_t dirty_len;
     struct tl_ws_queue dirty; /* WebSockets with frames to write at the end of this loop turn */
 
@@ -52,6 +54,9 @@ struct tl_net {
     bool destroying;
 };
 
+/** Has the lists `ending` and `dirty` looked at, at the end of this loop turn. */
+void tl_net_wake_flusher(struct tl_net *net);
+
 /** A socket that libwebsockets runs: of a listener or of a client WebSocket. Its address is the
  *  wsi's opaque user data; freed when libwebsockets says that the wsi is gone. */
 struct tl_conn {
@@ -60,10 +65,11 @@ struct tl_conn {
     struct lws *wsi;
     struct tl_http_exchange *x; /* request being read or answered */
     struct tl_ws *ws;           /* once upgraded, or a client's */
-    struct tl_buf out;          /* an answer given outside of a callback of the wsi */
-    bool close_after;           /* close when `out` is written */
-    bool in_callback;           /* a callback of this wsi is running */
-    bool answered;              /* the exchange was answered within that callback */
+    bool close_after;           /* not to be used again after the answer */
+    bool is_paused;             /* an answer is awaited: the socket is not read */
+    bool is_flushing;           /* the answer did not fit the socket at once */
+    bool is_ending;             /* in net->ending */
+    TAILQ_ENTRY(tl_conn) ending_link;
     bool killed;
     bool *destroyed; /* set to true when it goes; see ws_client.c */
     char peer[TL_NET_PEER_SIZE];
@@ -108,6 +114,8 @@ int tl_http_on_body_end(struct tl_conn *conn);
 int tl_http_on_writable(struct tl_conn *conn);
 int tl_http_on_garbage(struct tl_conn *conn, const void *data, size_t len);
 void tl_http_on_closed(struct tl_conn *conn);
+void tl_http_forget_ending(struct tl_conn *conn);
+void tl_http_end_all(struct tl_net *net);
 
 /** Writes a whole answer to the wsi; for refusals before there is an exchange. */
 int tl_http_write_refusal(struct tl_conn *conn, int status, const char *title, const char *detail,

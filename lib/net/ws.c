@@ -360,19 +360,13 @@ static const uint8_t *next_mask(struct tl_net *net)
     return net->mask_pool + net->mask_left;
 }
 
-static void on_turn_end(uv_idle_t *idle)
-{
-    tl_ws_flush_all(idle->data);
-}
-
 static void mark_dirty(struct tl_ws *ws)
 {
     struct tl_net *net = ws->net;
 
     if (ws->is_dirty || net->destroying)
         return;
-    if (TAILQ_EMPTY(&net->dirty))
-        (void)uv_idle_start(net->flusher, on_turn_end); /* fails only when closing */
+    tl_net_wake_flusher(net);
     ws->is_dirty = true;
     net->dirty_len++;
     TAILQ_INSERT_TAIL(&net->dirty, ws, dirty_link);
@@ -484,8 +478,6 @@ void tl_ws_flush_all(struct tl_net *net)
         else
             tell_drained(ws);
     }
-    if (TAILQ_EMPTY(&net->dirty))
-        (void)uv_idle_stop(net->flusher); /* cannot fail */
 }
 
 static int send_close(struct tl_ws *ws, struct lws *wsi)

@@ -161,7 +161,7 @@ static void the_answer_may_come_later(void **state)
 /* libwebsockets 4.1.6 takes the head of a pipelined POST for its body, and then loops for ever. */
 static void pipelining_is_answered_once_and_closed(void **state)
 {
-    static const char second[] = "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo";
+    static const char second[] = "POST /second HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo";
     static const char *const firsts[] = {
         "GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
@@ -188,7 +188,8 @@ static void pipelining_is_answered_once_and_closed(void **state)
             tl_http_respond(site.waiting, 200, "text/plain", "late", 4, NULL);
         }
         peer_wait_for_close(&p);
-        assert_null(strstr(site.seen, "/b"));
+        if (strstr(site.seen, "/second"))
+            fail_msg("%s: the second request was taken", firsts[i]);
         if (!strstr(tl_buf_str(&p.in), "HTTP/1.1 200 OK"))
             fail_msg("%s: no answer", firsts[i]);
         assert_null(strstr(tl_buf_str(&p.in) + 1, "HTTP/1.1 "));
