@@ -8,6 +8,7 @@
 #include "net/http_client.h"
 
 #define ANSWER_BYTES_MAX (8 * 1024 * 1024)
+#define FETCH_WAIT_MS 20
 
 static void on_interrupt(uv_signal_t *handle, int signum)
 {
@@ -26,6 +27,16 @@ static void on_deadline(uv_timer_t *handle)
     uv_stop(&cli->loop);
 }
 
+/* A timer's callback may have brought what is waited for: without this the loop would sleep until
+ * something else comes. */
+static void on_before_poll(uv_prepare_t *handle)
+{
+    const struct tl_cli *cli = handle->data;
+
+    if (cli->awaited && *cli->awaited)
+        uv_stop(handle->loop);
+}
+
 static enum tl_status open_loop(struct tl_cli *cli, struct tl_error *err)
 {
     static const int signals[] = {SIGINT, SIGTERM};
@@ -36,8 +47,11 @@ static enum tl_status open_loop(struct tl_cli *cli, struct tl_error *err)
     cli->loop.data = cli;                            /* says that it is open */
     (void)uv_timer_init(&cli->loop, &cli->deadline); /* cannot fail */
     cli->deadline.data = cli;
+    (void)uv_prepare_init(&cli->loop, &cli->before_poll); /* as above, and start too */
+    cli->before_poll.data = cli;
+    (void)uv_prepare_start(&cli->before_poll, on_before_poll);
     for (size_t i = 0; i < TL_ARRAY_LEN(signals); i++) {
-        (void)uv_signal_init(&cli->loop, &cli->interrupt[i]); /* as above */
+        (void)uv_signal_init(&cli->loop, &cli->interrupt[i]); /* fails as start below does */
         cli->interrupt[i].data = cli;
         if (uv_signal_start(&cli->interrupt[i], on_interrupt, signals[i]) != 0)
             return tl_fail(err, TL_FATAL, "signals cannot be handled");
@@ -59,12 +73,16 @@ enum tl_status tl_cli_open(struct tl_cli *cli, const char *config_file, struct t
     if (!source.file)
         source.file = variable && *variable ? variable : TL_CONFIG_FILE;
     enum tl_status st = tl_config_load(&cli->config, parts, tl_all_settings, &source, err);
+    /* The end of a topic shows when an empty fetch comes back: a person waits for it. */
+    if (cli->kafka_settings.fetch_wait_max_ms > FETCH_WAIT_MS)
+        cli->kafka_settings.fetch_wait_max_ms = FETCH_WAIT_MS;
     return st == TL_OK ? open_loop(cli, err) : st;
 }
 
 static void close_loop(struct tl_cli *cli)
 {
     uv_close((uv_handle_t *)&cli->deadline, NULL);
+    uv_close((uv_handle_t *)&cli->before_poll, NULL);
     for (size_t i = 0; i < TL_ARRAY_LEN(cli->interrupt); i++)
         uv_close((uv_handle_t *)&cli->interrupt[i], NULL);
     (void)uv_run(&cli->loop, UV_RUN_DEFAULT); /* until every handle is closed */
@@ -107,6 +125,7 @@ enum tl_status tl_cli_wait(struct tl_cli *cli, const bool *done, int64_t deadlin
                            const char *what, struct tl_error *err)
 {
     cli->is_late = false;
+    cli->awaited = done;
     uv_update_time(&cli->loop);
     if (deadline_ms > 0)
         (void)uv_timer_start(&cli->deadline, on_deadline, (uint64_t)deadline_ms,
@@ -114,6 +133,7 @@ enum tl_status tl_cli_wait(struct tl_cli *cli, const bool *done, int64_t deadlin
     while (!*done && !cli->is_late && !cli->is_interrupted)
         (void)uv_run(&cli->loop, UV_RUN_ONCE); /* what is left to do shows in *done */
     (void)uv_timer_stop(&cli->deadline);
+    cli->awaited = NULL;
     if (*done)
         return TL_OK;
     if (cli->is_interrupted)

@@ -28,6 +28,8 @@ struct tl_cli {
     uv_loop_t loop;
     uv_signal_t interrupt[2]; /* SIGINT, SIGTERM */
     uv_timer_t deadline;
+    uv_prepare_t before_poll;
+    const bool *awaited; /* of the tl_cli_wait that runs; else NULL */
     bool is_interrupted;
     bool is_late;
     struct tl_net *net;

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "avro/topics.h"
+#include "base/time.h"
 #include "control/cli/cli.h"
 #include "control/cli/commands.h"
 #include "kafka/admin.h"
+
+#define LOOK_AGAIN_MS 20
 
 /* A topic as it should be, and as it is. */
 struct topic_row {
@@ -177,6 +180,35 @@ static enum tl_status report(struct tl_cli *cli, const struct topic_row rows[TL_
                  : TL_OK;
 }
 
+static bool is_complete(const struct topic_row rows[TL_TOPICS_N])
+{
+    for (size_t i = 0; i < TL_TOPICS_N; i++)
+        if (rows[i].partitions == 0 || may_grow(&rows[i]))
+            return false;
+    return true;
+}
+
+/* Brokers answer before every one of them knows the topic: who comes next must find it. */
+static enum tl_status wait_until_there(struct tl_cli *cli, struct tl_admin *admin,
+                                       struct topic_row rows[TL_TOPICS_N], struct tl_error *err)
+{
+    static const bool never = false;
+    int64_t until_ms = tl_mono_ms() + cli->settings.timeout_ms;
+
+    for (;;) {
+        struct tl_error late;
+        enum tl_status st = tl_admin_topics_each(admin, note_topic, rows, err);
+        if (st != TL_OK || is_complete(rows))
+            return st;
+        if (tl_mono_ms() > until_ms)
+            return tl_fail(err, TL_RETRY, "the brokers do not show the topics that were created");
+        if (tl_cli_wait(cli, &never, LOOK_AGAIN_MS, "", &late) == TL_DENIED) {
+            *err = late;
+            return TL_DENIED;
+        }
+    }
+}
+
 static enum tl_status create(struct tl_cli *cli, const struct tl_cli_args *args,
                              struct tl_error *err)
 {
@@ -185,12 +217,13 @@ static enum tl_status create(struct tl_cli *cli, const struct tl_cli_args *args,
     bool dry_run = tl_cli_arg(args, "dry-run");
 
     enum tl_status st = read_topics(cli, &admin, rows, err);
-    for (size_t i = 0; i < TL_TOPICS_N && st == TL_OK; i++) {
+    for (size_t i = 0; i < TL_TOPICS_N && st == TL_OK; i++)
         st = mend(cli, admin, &rows[i], dry_run, err);
-        if (rows[i].partitions == 0 || may_grow(&rows[i]))
-            rows[i].partitions = rows[i].wanted;
-    }
-    return st == TL_OK ? report(cli, rows, err) : st; /* what could not be mended */
+    if (st == TL_OK && !dry_run)
+        st = wait_until_there(cli, admin, rows, err);
+    if (st == TL_OK && !dry_run)
+        st = report(cli, rows, err); /* what could not be mended */
+    return st;
 }
 
 static enum tl_status check(struct tl_cli *cli, const struct tl_cli_args *args,
