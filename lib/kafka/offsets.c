@@ -14,12 +14,16 @@
 #define ATTEMPT_MS 1000
 #define RETRY_PAUSE_MS 50
 
+/* "Times" with a meaning of their own in ListOffsets. */
+#define TIME_END (-1)
+#define TIME_BEGINNING (-2)
+
 struct tl_offsets_query {
     struct tl_offsets *offsets;
     struct tl_offsets_query *next;
     char full[TL_KAFKA_TOPIC_MAX + 1];
     int32_t partition;
-    int64_t time; /* ms; -1: the end, as in Kafka's protocol */
+    int64_t time; /* ms, or TIME_END, TIME_BEGINNING */
     int64_t until_ms;
     unsigned attempts;
     tl_offset_fn fn; /* NULL: cancelled */
@@ -46,8 +50,7 @@ static void ask(uv_work_t *work)
 
     if (q->attempts++ > 0)
         uv_sleep(RETRY_PAUSE_MS); /* this is a worker thread */
-    /* ListOffsets with time -1 is the end of the log: the high watermark, for this handle reads
-     * uncommitted. */
+    /* The end is the high watermark, for this handle reads uncommitted. */
     rd_kafka_topic_partition_list_add(list, q->full, q->partition)->offset = q->time;
     q->code = rd_kafka_offsets_for_times(offsets->rk, list, ATTEMPT_MS);
     if (!q->code)
@@ -77,8 +80,8 @@ static void answer(struct tl_offsets_query *q)
     enum tl_status st = tl_kafka_status(q->code);
 
     /* A time behind the last record has the answer "end", which is asked for in turn. */
-    if (st == TL_OK && q->offset < 0 && q->time != -1 && q->fn) {
-        q->time = -1;
+    if (st == TL_OK && q->offset < 0 && q->time >= 0 && q->fn) {
+        q->time = TIME_END;
         q->attempts = 0;
         append(q->offsets, q);
         return;
@@ -211,7 +214,15 @@ enum tl_status tl_offset_of_end(struct tl_kafka *kafka, const char *topic, int32
                                 int64_t deadline_ms, tl_offset_fn on_answer, void *arg,
                                 struct tl_offsets_query **ret_query, struct tl_error *err)
 {
-    return query(kafka, topic, partition, -1, deadline_ms, on_answer, arg, ret_query, err);
+    return query(kafka, topic, partition, TIME_END, deadline_ms, on_answer, arg, ret_query, err);
+}
+
+enum tl_status tl_offset_of_beginning(struct tl_kafka *kafka, const char *topic, int32_t partition,
+                                      int64_t deadline_ms, tl_offset_fn on_answer, void *arg,
+                                      struct tl_offsets_query **ret_query, struct tl_error *err)
+{
+    return query(kafka, topic, partition, TIME_BEGINNING, deadline_ms, on_answer, arg, ret_query,
+                 err);
 }
 
 void tl_offsets_query_cancel(struct tl_offsets_query *query)

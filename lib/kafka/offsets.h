@@ -30,6 +30,13 @@ TL_MUST_CHECK enum tl_status tl_offset_of_end(struct tl_kafka *kafka, const char
                                               struct tl_offsets_query **ret_query,
                                               struct tl_error *err);
 
+/** Offset of the first record that is still there. */
+TL_MUST_CHECK enum tl_status tl_offset_of_beginning(struct tl_kafka *kafka, const char *topic,
+                                                    int32_t partition, int64_t deadline_ms,
+                                                    tl_offset_fn on_answer, void *arg,
+                                                    struct tl_offsets_query **ret_query,
+                                                    struct tl_error *err);
+
 /** The answer will not come. Accepts NULL; not after on_answer has run. */
 void tl_offsets_query_cancel(struct tl_offsets_query *query);
 

@@ -1,7 +1,14 @@
 /* Reader of assigned partitions. It uses librdkafka's simple consumer: no group, no coordinator,
- * and a partition starts or ends without touching the others. Pausing is stop and start at the
- * remembered position: librdkafka 2.0.2 resumes behind what it had read ahead when a partition is
- * paused before its first record was handed out. */
+ * and a partition starts or ends without touching the others. Of librdkafka 2.0.2's ways three
+ * are avoided:
+ * - Its pause resumes behind what it had read ahead when no record was handed out before. Here
+ *   pausing is stop and start at the remembered position.
+ * - Its logical offsets (beginning, end) wait half a second when the leader is not known yet. Here
+ *   they are asked for beside the loop, and reading always starts at a number.
+ * - It tells the end of a partition only after a fetch that brought nothing, half a second later.
+ *   Here the end is where the high watermark of the last fetch stands.
+ * A partition that is added while a fetch of others is under way waits for that, up to
+ * fetch.wait.max.ms; so those that were added together also begin together. */
 #include "kafka/tail.h"
 
 #include <assert.h>
@@ -12,8 +19,10 @@
 #include "kafka/internal.h"
 #include "kafka/offsets.h"
 #include "kafka/pump.h"
+#include "net/timer.h"
 
-#define LOOKUP_DEADLINE_MS 5000 /* then it is asked again */
+#define LOOKUP_DEADLINE_MS 1000 /* then it is asked again */
+#define GATHER_MS 20 /* so long a partition waits for the start of those that were added with it */
 
 struct tail_topic {
     struct tl_tail *tail;
@@ -31,8 +40,11 @@ struct tail_partition {
     struct tl_tail_start start;
     int64_t position; /* next offset; -1: not known yet */
     bool reading;     /* librdkafka fetches it */
-    bool paused;      /* the user wants nothing; `reading` then only until the position is known */
-    struct tl_offsets_query *lookup;
+    bool paused;      /* the user wants nothing */
+    bool begun;       /* something was heard of it since its start was found */
+    bool behind;      /* records came, or it has just started: on_end is due when it is at the end */
+    int64_t end;      /* where the log ended when the start was looked up; -1: not asked */
+    struct tl_offsets_query *lookup; /* of the start */
 };
 
 struct tl_tail {
@@ -43,6 +55,7 @@ struct tl_tail {
     rd_kafka_queue_t *queue;
     struct tl_pump *pump;
     struct tail_topic *topics;
+    struct tl_timer gather;
     struct tl_counter *records, *bytes, *errors;
 };
 
@@ -79,15 +92,6 @@ static void tell_error(struct tl_tail *tail, const char *topic, int32_t partitio
         tail->options.on_error(tail->options.arg, topic, partition, err);
 }
 
-static enum tl_status begin(struct tail_partition *p, int64_t offset, struct tl_error *err)
-{
-    if (rd_kafka_consume_start_queue(p->topic->rkt, p->number, offset, p->topic->tail->queue) != 0)
-        return tl_fail(err, TL_INVALID, "read %s/%" PRId32 " from %" PRId64 ": %s", p->topic->full,
-                       p->number, offset, rd_kafka_err2str(rd_kafka_last_error()));
-    p->reading = true;
-    return TL_OK;
-}
-
 /* Waits for librdkafka's main thread in this process (tens of microseconds), never for the network. */
 static void halt(struct tail_partition *p)
 {
@@ -96,70 +100,127 @@ static void halt(struct tail_partition *p)
     p->reading = false;
 }
 
-static void begin_or_tell(struct tail_partition *p, int64_t offset)
+static void begin(struct tail_partition *p)
 {
     struct tl_error err;
 
-    if (begin(p, offset, &err) != TL_OK)
-        tell_error(p->topic->tail, p->topic->name, p->number, &err);
+    if (p->reading || p->paused || p->position < 0 || p->lookup)
+        return;
+    if (rd_kafka_consume_start_queue(p->topic->rkt, p->number, p->position,
+                                     p->topic->tail->queue) == 0) {
+        p->reading = true;
+        p->behind = true;
+        if (p->end >= 0 && p->position >= p->end)
+            tl_pump_wake(p->topic->tail->pump);
+        return;
+    }
+    (void)tl_fail(&err, TL_INVALID, "read %s/%" PRId32 " from %" PRId64 ": %s", p->topic->full,
+                  p->number, p->position, rd_kafka_err2str(rd_kafka_last_error()));
+    tell_error(p->topic->tail, p->topic->name, p->number, &err);
 }
 
-static void ask_offset(struct tail_partition *p);
+static void begin_all(void *arg)
+{
+    struct tl_tail *tail = arg;
 
-static void on_offset(void *arg, enum tl_status status, int64_t offset, const char *error)
+    for (struct tail_topic *t = tail->topics; t; t = t->next) {
+        for (struct tail_partition *p = t->partitions; p; p = p->next_in_topic)
+            begin(p);
+    }
+}
+
+static bool looks_up_any(const struct tl_tail *tail)
+{
+    for (const struct tail_topic *t = tail->topics; t; t = t->next) {
+        for (const struct tail_partition *p = t->partitions; p; p = p->next_in_topic) {
+            if (p->lookup)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Begins once all starts are known, or after a little while without the rest. From the loop, so that
+ * what is added in one go is read in one fetch. */
+static void begin_soon(struct tl_tail *tail)
+{
+    if (!looks_up_any(tail))
+        tl_timer_start(&tail->gather, tail->kafka->loop, 0, begin_all, tail);
+    else if (!tl_timer_is_running(&tail->gather))
+        tl_timer_start(&tail->gather, tail->kafka->loop, GATHER_MS, begin_all, tail);
+}
+
+static void ask_start(struct tail_partition *p);
+
+static void on_end_known(void *arg, enum tl_status status, int64_t offset, const char *error)
 {
     struct tail_partition *p = arg;
+
+    (void)error; /* then the end is noticed a little later */
+    p->lookup = NULL;
+    p->end = status == TL_OK ? offset : -1;
+    begin_soon(p->topic->tail);
+}
+
+/* An empty partition is at its end at once. */
+static void ask_end(struct tail_partition *p)
+{
+    struct tl_error err;
+
+    if (tl_offset_of_end(p->topic->tail->kafka, p->topic->name, p->number, LOOKUP_DEADLINE_MS,
+                         on_end_known, p, &p->lookup, &err) != TL_OK)
+        begin_soon(p->topic->tail);
+}
+
+static void on_start(void *arg, enum tl_status status, int64_t offset, const char *error)
+{
+    struct tail_partition *p = arg;
+    struct tail_topic *topic = p->topic;
     struct tl_error err;
 
     p->lookup = NULL;
-    if (status != TL_OK) {
-        struct tail_topic *topic = p->topic;
-
-        (void)tl_fail(&err, status, "find %s/%" PRId32 " by time: %s", topic->full, p->number,
-                      error);
-        int32_t number = p->number;
-        ask_offset(p);
-        tell_error(topic->tail, topic->name, number, &err); /* may remove p */
+    if (status == TL_OK) {
+        p->position = offset;
+        p->end = p->start.from == TL_FROM_END ? offset : -1;
+        if (p->start.from == TL_FROM_BEGINNING && topic->tail->options.on_end)
+            ask_end(p);
+        else
+            begin_soon(topic->tail);
         return;
     }
-    p->position = offset;
-    if (!p->paused)
-        begin_or_tell(p, offset);
+    int32_t number = p->number;
+    (void)tl_fail(&err, status, "find the start of %s/%" PRId32 ": %s", topic->full, number, error);
+    ask_start(p);
+    tell_error(topic->tail, topic->name, number, &err); /* may remove p */
 }
 
-static void ask_offset(struct tail_partition *p)
+static void ask_start(struct tail_partition *p)
 {
+    struct tl_kafka *kafka = p->topic->tail->kafka;
+    const char *topic = p->topic->name;
     struct tl_error err;
+    enum tl_status st;
 
-    if (tl_offset_of_time(p->topic->tail->kafka, p->topic->name, p->number, p->start.at,
-                          LOOKUP_DEADLINE_MS, on_offset, p, &p->lookup, &err) != TL_OK)
-        tell_error(p->topic->tail, p->topic->name, p->number, &err);
+    if (p->start.from == TL_FROM_BEGINNING)
+        st = tl_offset_of_beginning(kafka, topic, p->number, LOOKUP_DEADLINE_MS, on_start, p,
+                                    &p->lookup, &err);
+    else if (p->start.from == TL_FROM_END)
+        st = tl_offset_of_end(kafka, topic, p->number, LOOKUP_DEADLINE_MS, on_start, p, &p->lookup,
+                              &err);
+    else
+        st = tl_offset_of_time(kafka, topic, p->number, p->start.at, LOOKUP_DEADLINE_MS, on_start,
+                               p, &p->lookup, &err);
+    if (st != TL_OK)
+        tell_error(p->topic->tail, topic, p->number, &err);
 }
 
 static void begin_at_start(struct tail_partition *p)
 {
-    switch (p->start.from) {
-    case TL_FROM_OFFSET:
-        p->position = p->start.at;
-        begin_or_tell(p, p->start.at);
-        break;
-    case TL_FROM_BEGINNING:
-        begin_or_tell(p, RD_KAFKA_OFFSET_BEGINNING);
-        break;
-    case TL_FROM_END:
-        begin_or_tell(p, RD_KAFKA_OFFSET_END);
-        break;
-    case TL_FROM_TIME:
-        ask_offset(p);
-        break;
-    }
-}
-
-/* A partition that was paused before anything was known of it stops at the first thing we hear. */
-static void settle_pause(struct tail_partition *p, int64_t position)
-{
-    p->position = position;
-    halt(p);
+    p->position = p->start.from == TL_FROM_OFFSET ? p->start.at : -1;
+    if (p->position < 0)
+        ask_start(p);
+    else
+        begin_soon(p->topic->tail);
 }
 
 static void on_message(struct tl_tail *tail, const rd_kafka_message_t *message)
@@ -168,13 +229,11 @@ static void on_message(struct tl_tail *tail, const rd_kafka_message_t *message)
     struct tail_partition *p = find_in(topic, message->partition);
     struct tl_record record;
 
-    if (!p)
+    if (!p || !p->reading)
         return;
-    if (p->paused) {
-        settle_pause(p, message->offset);
-        return;
-    }
     p->position = message->offset + 1;
+    p->begun = true;
+    p->behind = true;
     tl_kafka_record_from(topic->name, message, &record);
     tl_counter_add(tail->records, 1);
     tl_counter_add(tail->bytes, record.key.len + record.value.len);
@@ -183,13 +242,49 @@ static void on_message(struct tl_tail *tail, const rd_kafka_message_t *message)
 
 static void on_end(struct tl_tail *tail, struct tail_partition *p, int64_t next)
 {
-    if (p->paused) {
-        settle_pause(p, next);
-        return;
-    }
+    if (!p->reading || (!p->behind && p->position == next))
+        return; /* told already */
     p->position = next;
+    p->begun = true;
+    p->behind = false;
+    p->end = -1;
     if (tail->options.on_end)
         tail->options.on_end(tail->options.arg, p->topic->name, p->number, next);
+}
+
+static bool is_at_end(const struct tl_tail *tail, const struct tail_partition *p)
+{
+    int64_t low, high;
+
+    if (p->end >= 0 && p->position >= p->end)
+        return true;
+    /* What the last fetch said; no request. */
+    return p->begun &&
+           rd_kafka_get_watermark_offsets(tail->rk, p->topic->full, p->number, &low, &high) == 0 &&
+           high >= 0 && p->position >= high;
+}
+
+static struct tail_partition *find_at_end(const struct tl_tail *tail)
+{
+    for (const struct tail_topic *t = tail->topics; t; t = t->next) {
+        for (struct tail_partition *p = t->partitions; p; p = p->next_in_topic) {
+            if (p->reading && p->behind && is_at_end(tail, p))
+                return p;
+        }
+    }
+    return NULL;
+}
+
+/* The queue is empty: which partitions have been read to their end? */
+static void tell_ends(struct tl_tail *tail)
+{
+    struct tl_pump *pump = tail->pump;
+    struct tail_partition *p;
+
+    if (!tail->options.on_end)
+        return;
+    while (!tl_pump_is_closing(pump) && (p = find_at_end(tail)))
+        on_end(tail, p, p->position); /* may remove p, or destroy the tail */
 }
 
 static void on_error(struct tl_tail *tail, rd_kafka_event_t *event)
@@ -203,6 +298,10 @@ static void on_error(struct tl_tail *tail, rd_kafka_event_t *event)
         p = find(tail, tl_kafka_short_topic(tail->kafka, tp->topic), tp->partition);
     if (p && code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         on_end(tail, p, tp->offset);
+    } else if (p && code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET &&
+               p->start.from == TL_FROM_BEGINNING && !p->begun && !p->lookup) {
+        halt(p); /* the log lost its beginning between question and fetch */
+        begin_at_start(p);
     } else if (p) {
         (void)tl_fail(&err, tl_kafka_status(code), "%s/%" PRId32 ": %s", p->topic->full, p->number,
                       rd_kafka_event_error_string(event));
@@ -241,8 +340,10 @@ static bool turn(void *arg)
     for (int64_t n = 0; n < tail->kafka->settings->turn_max_records; n++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(tail->queue, 0);
 
-        if (!event)
+        if (!event) {
+            tell_ends(tail);
             return false;
+        }
         handle(tail, event);
         rd_kafka_event_destroy(event);
         if (tl_pump_is_closing(pump))
@@ -320,6 +421,7 @@ static void free_tail(void *arg)
         rd_kafka_queue_destroy(tail->queue);
     if (tail->rk)
         (void)tl_kafka_handle_destroy(tail->kafka, tail->name, tail->rk, TL_KAFKA_DESTROY_MS);
+    tl_timer_finish(&tail->gather);
     free(tail->name);
     free(tail);
 }
@@ -356,6 +458,7 @@ void tl_tail_destroy(struct tl_tail *tail)
             p->lookup = NULL;
         }
     }
+    tl_timer_stop(&tail->gather);
     tl_pump_close(tail->pump, free_tail, tail);
 }
 
@@ -409,7 +512,7 @@ enum tl_status tl_tail_add(struct tl_tail *tail, const char *topic_name, int32_t
     if (!p)
         abort();
     *p = (struct tail_partition){.topic = topic, .number = partition, .start = start,
-                                 .position = -1, .next_in_topic = topic->partitions};
+                                 .position = -1, .end = -1, .next_in_topic = topic->partitions};
     topic->partitions = p;
     begin_at_start(p);
     return TL_OK;
@@ -430,8 +533,7 @@ void tl_tail_pause(struct tl_tail *tail, const char *topic, int32_t partition)
     if (!p || p->paused)
         return;
     p->paused = true;
-    if (p->position >= 0)
-        halt(p);
+    halt(p);
 }
 
 void tl_tail_resume(struct tl_tail *tail, const char *topic, int32_t partition)
@@ -441,8 +543,7 @@ void tl_tail_resume(struct tl_tail *tail, const char *topic, int32_t partition)
     if (!p || !p->paused)
         return;
     p->paused = false;
-    if (!p->reading && p->position >= 0)
-        begin_or_tell(p, p->position);
+    begin(p);
 }
 
 int64_t tl_tail_position(const struct tl_tail *tail, const char *topic, int32_t partition)

@@ -57,7 +57,9 @@ TL_MUST_CHECK enum tl_status tl_tail_create(struct tl_kafka *kafka,
 void tl_tail_destroy(struct tl_tail *tail);
 
 /** Begins to read a partition ("calls.v1", without prefix). TL_CONFLICT: it is being read already.
- *  Whether topic and offset exist shows later, by on_error. */
+ *  Whether topic and offset exist shows later, by on_error. Add in one loop turn what belongs
+ *  together: a partition that comes later waits for the fetch under way, fetch_wait_max_ms at most
+ *  (so does resume). */
 TL_MUST_CHECK enum tl_status tl_tail_add(struct tl_tail *tail, const char *topic, int32_t partition,
                                          struct tl_tail_start start, struct tl_error *err);
 
