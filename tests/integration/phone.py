@@ -142,8 +142,8 @@ class MediaStream:
                     self.arrived.notify_all()
                 if on_message:
                     on_message(self, message)
-        except (websockets.exceptions.ConnectionClosed, OSError):
-            pass
+        except (websockets.exceptions.ConnectionClosed, OSError, ValueError):
+            pass  # the other side left, or (ValueError) sent what is no JSON
         finally:
             self.closed.set()
             with self.arrived:
@@ -202,6 +202,14 @@ class App:
     def wait_asked(self, path, count=1):
         wait_for(lambda: len(self.asked(path)) >= count, f"{count} requests for {path}", 20.0)
         return self.asked(path)
+
+    def forget(self):
+        """Begin anew: no routes, requests or streams."""
+        self.routes.clear()
+        self.requests.clear()
+        self.on_message = None
+        while not self.streams.empty():
+            self.streams.get()
 
     def stop(self):
         for server in (self.http, self.media):
