@@ -77,8 +77,10 @@ void tl_config_slot_set(struct tl_config_load *load, struct tl_config_slot *slot
 {
     struct tl_error err;
 
-    if (tl_setting_parse(slot->setting, text, &load->config->arena, &slot->value, &err) != TL_OK)
-        tl_config_problem(load, where, "%s", err.msg);
+    if (tl_setting_parse(slot->setting, text, &load->config->arena, &slot->value, &err) == TL_OK)
+        return;
+    slot->had_problem = true;
+    tl_config_problem(load, where, "%s", err.msg);
 }
 
 static size_t count_rows(const struct tl_config_part *parts, const struct tl_setting *const *known)
@@ -280,7 +282,7 @@ static void store(struct tl_config_load *load)
         const struct tl_setting *s = slot->setting;
         if (!slot->into)
             continue;
-        if (s->required && is_empty(slot))
+        if (s->required && is_empty(slot) && !slot->had_problem)
             note_missing(load, s);
         memcpy((char *)slot->into + s->offset, &slot->value, tl_setting_value_size(s->type));
     }

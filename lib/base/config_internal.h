@@ -17,6 +17,7 @@ struct tl_config_slot {
     const struct tl_setting *setting;
     void *into; /* NULL: checked, not stored */
     union tl_setting_value value;
+    bool had_problem; /* some source set it wrongly: that it is missing is no news */
 };
 
 /** A load under way. */

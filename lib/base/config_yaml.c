@@ -169,8 +169,10 @@ static bool read_list(struct reader *r, struct tl_config_slot *slot, const struc
             break;
     }
     if (tl_setting_list(slot->setting, item, len, &r->load->config->arena, &slot->value.list,
-                        &err) != TL_OK)
+                        &err) != TL_OK) {
+        slot->had_problem = true;
         tl_config_problem(r->load, where(r, key->line), "%s", err.msg);
+    }
     return true;
 }
 

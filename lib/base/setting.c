@@ -87,7 +87,8 @@ static enum tl_status check_text(const struct tl_setting *setting, const char *t
 {
     char what[256];
 
-    bool may_be_empty = !setting->required && (!setting->fallback || !*setting->fallback);
+    /* An empty text says "not set": `required` is looked at when all sources were read. */
+    bool may_be_empty = !setting->fallback || !*setting->fallback;
     const char *wrong = setting->check && *text ? setting->check(text) : NULL;
     if (wrong)
         return refuse(setting, text, wrong, err);

@@ -378,6 +378,30 @@ static void a_row_may_check_texts_and_items_itself(void **state)
                                      "t:3: a.list: \"abc\" has an odd length\n");
 }
 
+static void a_wrong_value_is_not_called_missing_as_well(void **state)
+{
+    static const struct tl_setting rows[] = {
+        TL_SET_STRING(struct demo, level, "a.must", "", "A must.", .choices = "x,y",
+                      .required = true),
+        TL_SET_LIST(struct demo, topics, "a.list", "", "Another.", .choices = "x",
+                    .required = true),
+        {0},
+    };
+    struct fixture *f = *state;
+    const struct tl_config_part parts[] = {{rows, &f->demo}, {0}};
+    const char *wrong = "a: {must: z, list: [z]}\n";
+
+    assert_int_equal(
+        tl_config_load_text(&f->config, parts, NULL, "t", wrong, strlen(wrong), NULL, &f->err),
+        TL_INVALID);
+    assert_string_equal(problems(f), "t:1: a.must: \"z\" is none of x,y\n"
+                                     "t:1: a.list: \"z\" is none of x\n");
+    tl_config_finish(&f->config);
+    assert_int_equal(tl_config_load_text(&f->config, parts, NULL, "t", "", 0, NULL, &f->err),
+                     TL_INVALID);
+    assert_string_equal(problems(f), "t: a.must: is required\nt: a.list: is required\n");
+}
+
 static void two_tables_with_one_name_are_our_mistake(void **state)
 {
     struct fixture *f = *state;
@@ -498,6 +522,7 @@ int main(void)
         TEST(wrong_variables_are_named),
         TEST(a_required_setting_must_be_set_only_where_it_is_loaded),
         TEST(a_row_may_check_texts_and_items_itself),
+        TEST(a_wrong_value_is_not_called_missing_as_well),
         TEST(two_tables_with_one_name_are_our_mistake),
         TEST(an_overlay_goes_over_the_file_and_the_command_line_over_all),
         TEST(markdown_lists_every_setting_by_section),
