@@ -384,7 +384,8 @@ static void step_sound(struct tl_ai_response *response)
         return;
     }
     send_sound(response, len);
-    if (response->in_conversation &&
+    /* Not with the first delta: what is queued goes down with the connection. */
+    if (response->in_conversation && response->done_bytes > len &&
         tl_ai_fault_strikes(response->session, TL_AI_FAULT_DROP_IN_AUDIO, NULL)) {
         response->session->report.closed_by = "server";
         tl_ws_drop(response->session->ws);
