@@ -183,6 +183,28 @@ static void start_listening(struct tl_http_server *server, int fd)
     (void)uv_poll_start(server->poll, UV_READABLE, on_readable); /* likewise */
 }
 
+enum tl_status tl_http_address_parse(const char *text, char ret_host[TL_HTTP_HOST_SIZE],
+                                     int *ret_port, struct tl_error *err)
+{
+    const char *colon = strrchr(text, ':');
+    const char *digits = colon ? colon + 1 : "";
+    size_t host_len = colon ? (size_t)(colon - text) : 0;
+    size_t len = strlen(digits);
+
+    if (!len || len > 5 || strspn(digits, "0123456789") != len || atoi(digits) > 65535)
+        return tl_fail(err, TL_INVALID, "%s: not ADDRESS:PORT", text);
+    if (host_len >= 2 && text[0] == '[' && text[host_len - 1] == ']') {
+        text++;
+        host_len -= 2;
+    }
+    if (host_len >= TL_HTTP_HOST_SIZE)
+        return tl_fail(err, TL_INVALID, "%s: the address is too long", text);
+    memcpy(ret_host, text, host_len);
+    ret_host[host_len] = 0;
+    *ret_port = atoi(digits);
+    return TL_OK;
+}
+
 enum tl_status tl_http_server_create(struct tl_net *net,
                                      const struct tl_http_server_options *options,
                                      struct tl_http_server **ret_server, struct tl_error *err)

@@ -47,6 +47,14 @@ struct tl_http_server_options {
     void *arg;                     /* of both */
 };
 
+#define TL_HTTP_HOST_SIZE 64
+
+/** Cuts "127.0.0.1:8080", "[::]:8080" or ":8080" (every IPv4 address) in two.
+ *  TL_INVALID: no port, or not 0..65535. */
+TL_MUST_CHECK enum tl_status tl_http_address_parse(const char *text,
+                                                   char ret_host[TL_HTTP_HOST_SIZE], int *ret_port,
+                                                   struct tl_error *err);
+
 /** Listens (HTTP/1.1). TL_INVALID: address, certificate or key unusable. TL_CONFLICT: the port is
  *  taken. TL_FATAL: anything else. The strings are copied. */
 TL_MUST_CHECK enum tl_status tl_http_server_create(struct tl_net *net,

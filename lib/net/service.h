@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "base/error.h"
@@ -10,9 +11,10 @@
 #include "net/http_server.h"
 #include "net/net.h"
 
-struct tl_config;
+struct tl_config_part;
 struct tl_metrics;
 struct tl_setting;
+struct tl_service_option;
 
 /** What every daemon's main shares: options, settings, log, loop, net, admin listener
  *  (/metrics, /healthz, /readyz), signals. Loop thread only. */
@@ -21,8 +23,12 @@ struct tl_service;
 struct tl_service_program {
     const char *name;    /* "trunkline-ingest" */
     const char *summary; /* one sentence for --help */
-    const char *section; /* names the process in logs, "ingest" → "ingest-0" */
-    const struct tl_setting *settings; /* rows of the program, ended by a row with name NULL; may be NULL */
+    const char *section; /* names the process in logs, "ingest" becomes "ingest-0" */
+
+    /** Tables of the program and where they go, ended by a zeroed row; may be NULL. Those of every
+     *  process (tl_process_settings) come by themselves. */
+    const struct tl_config_part *parts;
+    const struct tl_setting *const *known; /* tl_all_settings; NULL in tests */
 
     /** Long options of the program beside the common ones, each with an argument; row ends with
      *  name NULL. May be NULL. */
@@ -35,7 +41,7 @@ struct tl_service_program {
     /** The process was asked to stop: begin to drain, call tl_service_stop when done. NULL: stops at
      *  once. At the deadline the loop is stopped all the same. */
     void (*on_drain)(void *arg);
-    const char *drain_setting; /* name of the setting with the deadline in ms; NULL: 20 s */
+    const int64_t *drain_ms; /* the deadline, e.g. a field of the settings; NULL: 20 s */
 };
 
 /** --name VALUE, stored into *value (borrowed from argv). */
@@ -48,7 +54,7 @@ struct tl_service_option {
 
 /** Reads options and settings, makes log, loop, net and the admin listener. Returns TL_OK with
  *  *ret_service NULL when there is nothing to run (--help, --version, --check-config did their
- *  work): return 0 then. A failure is already printed for the user; return 1 (2 for TL_INVALID). */
+ *  work): return 0 then. A failure is already printed for the user: return 2. */
 TL_MUST_CHECK enum tl_status tl_service_create(const struct tl_service_program *program, int argc,
                                                char **argv, struct tl_service **ret_service,
                                                struct tl_error *err);
@@ -72,9 +78,8 @@ static inline void tl_service_destroyp(struct tl_service **service)
 uv_loop_t *tl_service_loop(struct tl_service *service);
 struct tl_net *tl_service_net(struct tl_service *service);
 const struct tl_log *tl_service_log(const struct tl_service *service);
-struct tl_config *tl_service_config(struct tl_service *service);
 struct tl_metrics *tl_service_metrics(struct tl_service *service);
-int tl_service_instance(const struct tl_service *service); /* --instance, else setting */
+int64_t tl_service_instance(const struct tl_service *service); /* --instance, else setting */
 bool tl_service_is_draining(const struct tl_service *service);
 
 /** A listener of the program: logs "net.listening" with its port, and puts "NAME=PORT" into the
