@@ -24,7 +24,7 @@ void tl_cues_init(struct tl_cues *cues, const struct tl_words *w, const struct t
     cues->all = 0;
     cues->before = before;
     cues->start_ms = start_ms;
-    for (size_t i = 0, len; i < w->n; i += len > 0 ? len : 1) {
+    for (size_t i = 0, len; i<w->n; i += len> 0 ? len : 1) {
         uint64_t set = 0;
         len = w->word[i].digits && w->word[i].norm_len > 2 ? 0 : tl_words_cue(w, i, &set);
         if (len == 0)
@@ -78,10 +78,12 @@ static uint32_t distance_before(const struct tl_cues *cues, uint64_t set)
     for (size_t i = 0; cues->before != NULL && i < cues->before->n; i++) {
         uint32_t turns = cues->turn - cues->before->past[i].turn;
         int64_t ago_ms = cues->start_ms - cues->before->past[i].end_ms;
-        if (!(cues->before->past[i].cues & set) || turns > TL_CONTEXT_REACH || ago_ms > TL_CONTEXT_MS)
+        if (!(cues->before->past[i].cues & set) || turns > TL_CONTEXT_REACH ||
+            ago_ms > TL_CONTEXT_MS)
             continue;
         /* Of two in one turn the later counts as nearer. */
-        uint32_t age = (uint32_t)((cues->before->next + TL_CONTEXT_TURNS - 1 - i) % TL_CONTEXT_TURNS);
+        uint32_t age =
+            (uint32_t)((cues->before->next + TL_CONTEXT_TURNS - 1 - i) % TL_CONTEXT_TURNS);
         uint32_t d = TL_CUE_EARLIER + turns * TL_CONTEXT_TURNS + age;
         if (d < best)
             best = d;

@@ -7,12 +7,12 @@
 
 #include "redact/words.h"
 
-#define TL_CONTEXT_TURNS 8     /* remembered */
-#define TL_CONTEXT_REACH 2     /* a cue counts this many turns later */
-#define TL_CONTEXT_MS 30000    /* and this long */
-#define TL_CUES_MAX 64         /* of one utterance; more are not looked at */
-#define TL_CUE_FAR UINT32_MAX  /* no such cue near */
-#define TL_CUE_EARLIER 1000u   /* distances from here on lie in earlier utterances */
+#define TL_CONTEXT_TURNS 8    /* remembered */
+#define TL_CONTEXT_REACH 2    /* a cue counts this many turns later */
+#define TL_CONTEXT_MS 30000   /* and this long */
+#define TL_CUES_MAX 64        /* of one utterance; more are not looked at */
+#define TL_CUE_FAR UINT32_MAX /* no such cue near */
+#define TL_CUE_EARLIER 1000u  /* distances from here on lie in earlier utterances */
 
 /** What was said lately, as cues only. Plain data; zeroed = nothing. */
 struct tl_context {

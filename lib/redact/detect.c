@@ -18,10 +18,10 @@ enum {
 struct window {
     size_t first; /* digits of the stream */
     size_t last;
-    uint8_t n;      /* digits of the number */
-    uint8_t rank;   /* how well it fits the way it was said */
+    uint8_t n;    /* digits of the number */
+    uint8_t rank; /* how well it fits the way it was said */
     bool usual;
-    bool whole;     /* nothing else in its segment */
+    bool whole; /* nothing else in its segment */
     uint8_t value[TL_CARD_DIGITS_MAX];
 };
 
@@ -51,7 +51,10 @@ static void window_add(struct card_scan *s, const size_t *index, const uint8_t *
         return;
     }
     struct window *w = &s->window[s->n++];
-    *w = (struct window){.first = index[0], .last = index[n - 1], .n = (uint8_t)n, .usual = usual,
+    *w = (struct window){.first = index[0],
+                         .last = index[n - 1],
+                         .n = (uint8_t)n,
+                         .usual = usual,
                          .whole = n == all};
     memcpy(w->value, value, n);
     w->rank = (uint8_t)(4 * w->whole + 2 * group_starts(s->ds, s->seg, w->first) +
@@ -306,7 +309,8 @@ struct rule {
 
 #define CUE(name) TL_CUE_BIT(TL_CUE_##name)
 
-/* What a cue makes of digits; of those that fit the one with the nearest cue wins, then the first. */
+/* What a cue makes of digits; of those that fit the one with the nearest cue wins, then the first.
+ */
 static const struct rule rules[] = {
     {TL_ENTITY_CARD_CVV, CUE(CODE), 3, 4, true, is_any, 0.90},
     {TL_ENTITY_CARD_EXPIRY, CUE(EXPIRY), 3, 6, true, is_expiry, 0.90},
@@ -347,7 +351,8 @@ static bool rule_range(const struct tl_detect *in, const struct rule *rule,
             continue;
         for (size_t k = i; k < seg->end && k - i < rule->max; k++) {
             n = values(ds, i, k + 1, d);
-            if (group_ends(ds, seg, k) && n >= rule->min && n <= rule->max && rule->form(in, d, n)) {
+            if (group_ends(ds, seg, k) && n >= rule->min && n <= rule->max &&
+                rule->form(in, d, n)) {
                 *ret_first = i;
                 *ret_end = k + 1;
                 return true;
@@ -442,7 +447,8 @@ static bool find_by_form(const struct tl_detect *in, const struct tl_digits *ds,
     if (n == 9 && groups == 3 && size[0] == 3 && size[1] == 2 && !other) {
         if (tl_valid_ssn(d) || tl_valid_itin(d)) {
             bool itin = !tl_valid_ssn(d);
-            *ret = make_found(ds, seg->first, seg->end, itin ? TL_ENTITY_ITIN : TL_ENTITY_SSN, 0.80);
+            *ret =
+                make_found(ds, seg->first, seg->end, itin ? TL_ENTITY_ITIN : TL_ENTITY_SSN, 0.80);
             return true;
         }
     }
@@ -490,8 +496,7 @@ static size_t find_tail(const struct tl_detect *in, const struct tl_digits *ds, 
         type = TL_ENTITY_CARD_CVV;
     if ((n == 3 || n == 4) && (in->cues->all & CUE(CODE)))
         type = TL_ENTITY_CARD_CVV;
-    found[0] = make_found(ds, first, end, type,
-                          type == TL_ENTITY_DIGITS ? 0.50 : confidence);
+    found[0] = make_found(ds, first, end, type, type == TL_ENTITY_DIGITS ? 0.50 : confidence);
     return 1;
 }
 

@@ -76,15 +76,16 @@ static void digit_add(struct reader *r, struct tl_digit d)
     struct tl_digits *ds = r->ds;
     if (ds->n == ds->cap) {
         size_t cap = ds->cap * 2;
-        ds->digit = grow(ds->digit, ds->digit_inline, ds->n * sizeof(*ds->digit),
-                         cap * sizeof(*ds->digit));
+        ds->digit =
+            grow(ds->digit, ds->digit_inline, ds->n * sizeof(*ds->digit), cap * sizeof(*ds->digit));
         ds->cap = cap;
     }
     ds->digit[ds->n++] = d;
     current(r)->end = ds->n;
 }
 
-static void digit_said(struct reader *r, uint8_t value, uint8_t flags, size_t word, size_t last_word)
+static void digit_said(struct reader *r, uint8_t value, uint8_t flags, size_t word,
+                       size_t last_word)
 {
     if (!r->in_segment)
         segment_open(r, word, false);
@@ -164,12 +165,14 @@ static bool oh_is_zero(const struct reader *r, size_t i)
 /* "that one", "no one", "one of them", "one moment" name no number. */
 static bool one_is_pronoun(const struct reader *r, size_t i)
 {
-    static const char *const behind[] = {"of",     "more", "thing",  "day", "time",   "moment", "sec",
-                                         "second", "dog",  "question", "who", "person", "minute"};
+    static const char *const behind[] = {"of",     "more",   "thing",  "day", "time",
+                                         "moment", "sec",    "second", "dog", "question",
+                                         "who",    "person", "minute"};
     if (!tl_word_is(r->w, i, "one") || r->after_digit || numeric(r->w, i + 1) ||
         (tl_word_roles(r->w, i + 1) & TL_ROLE_OH))
         return false;
-    if (i > 0 && (tl_word_roles(r->w, i - 1) & TL_ROLE_NOT_ONE) && r->w->word[i].gap == TL_GAP_SPACE)
+    if (i > 0 && (tl_word_roles(r->w, i - 1) & TL_ROLE_NOT_ONE) &&
+        r->w->word[i].gap == TL_GAP_SPACE)
         return true;
     for (size_t k = 0; k < sizeof(behind) / sizeof(behind[0]); k++)
         if (tl_word_is(r->w, i + 1, behind[k]))
@@ -212,7 +215,8 @@ static size_t takes_back(const struct tl_words *w, size_t i)
         return 1;
     if ((tl_word_is(w, i, "scratch") && tl_word_is(w, i + 1, "that")) ||
         (tl_word_is(w, i, "i") && tl_word_is(w, i + 1, "mean")) ||
-        (tl_word_is(w, i, "my") && (tl_word_is(w, i + 1, "mistake") || tl_word_is(w, i + 1, "bad"))))
+        (tl_word_is(w, i, "my") &&
+         (tl_word_is(w, i + 1, "mistake") || tl_word_is(w, i + 1, "bad"))))
         return 2;
     return 0;
 }
@@ -221,12 +225,12 @@ static size_t takes_back(const struct tl_words *w, size_t i)
 static size_t bides_time(const struct tl_words *w, size_t i)
 {
     static const char *const phrases[][3] = {
-        {"hold", "on", NULL},     {"hang", "on", NULL},        {"let", "me", "see"},
-        {"let", "me", "check"},   {"just", "a", "second"},     {"just", "a", "moment"},
-        {"one", "moment", NULL},  {"one", "second", NULL},     {"one", "sec", NULL},
-        {"go", "on", NULL},       {"are", "you", "ready"},     {"you", "got", "that"},
-        {"got", "that", NULL},    {"you", "know", NULL},       {"and", "then", "its"},
-        {"bear", "with", "me"},   {"followed", "by", NULL},    {"you", "ready", NULL},
+        {"hold", "on", NULL},    {"hang", "on", NULL},     {"let", "me", "see"},
+        {"let", "me", "check"},  {"just", "a", "second"},  {"just", "a", "moment"},
+        {"one", "moment", NULL}, {"one", "second", NULL},  {"one", "sec", NULL},
+        {"go", "on", NULL},      {"are", "you", "ready"},  {"you", "got", "that"},
+        {"got", "that", NULL},   {"you", "know", NULL},    {"and", "then", "its"},
+        {"bear", "with", "me"},  {"followed", "by", NULL}, {"you", "ready", NULL},
     };
     for (size_t p = 0; p < sizeof(phrases) / sizeof(phrases[0]); p++) {
         size_t n = 0;
@@ -262,7 +266,8 @@ static void read_gap(struct reader *r, size_t i)
     const struct tl_word *word = &r->w->word[i];
     if (i > 0 && word->gap == 0 && (word->digits != r->w->word[i - 1].digits))
         segment_close(r); /* letters and digits in one: a name of something, not a number */
-    if ((word->gap & TL_GAP_MASK) || ((r->mode & TL_DIGITS_QUOTES_BREAK) && (word->gap & TL_GAP_QUOTE)))
+    if ((word->gap & TL_GAP_MASK) ||
+        ((r->mode & TL_DIGITS_QUOTES_BREAK) && (word->gap & TL_GAP_QUOTE)))
         segment_close(r);
     if (word->gap & TL_GAP_PERCENT && r->after_digit) {
         current(r)->amount = true;
@@ -308,7 +313,8 @@ static size_t read_other(struct reader *r, size_t i)
     uint32_t roles = tl_word_roles(r->w, i);
     size_t n;
 
-    if ((roles & TL_ROLE_MULT) || ((r->mode & TL_DIGITS_CUT) && i + 1 == r->w->n && r->w->tail == 0))
+    if ((roles & TL_ROLE_MULT) ||
+        ((r->mode & TL_DIGITS_CUT) && i + 1 == r->w->n && r->w->tail == 0))
         return 1; /* what it doubles, or how it ends, comes yet */
     if ((roles & TL_ROLE_UNIT) && (r->after_digit || !r->in_segment || roles == TL_ROLE_UNIT)) {
         if (r->in_segment && r->after_digit)

@@ -10,15 +10,15 @@
 #define TL_RUN_MAX 40 /* digits of a run that are kept across turns */
 
 enum tl_digit_flag {
-    TL_DIGIT_HOMOPHONE = 1 << 0, /* "to" between digits: perhaps a 2 */
+    TL_DIGIT_HOMOPHONE = 1 << 0,  /* "to" between digits: perhaps a 2 */
     TL_DIGIT_TAKEN_BACK = 1 << 1, /* "no, sorry" came behind: perhaps not meant */
     TL_DIGIT_MASKED = 1 << 2,     /* already part of an entity */
 };
 
 /** A spoken or written digit and the word it came from. */
 struct tl_digit {
-    uint8_t value; /* 0..9 */
-    uint8_t flags; /* tl_digit_flag */
+    uint8_t value;  /* 0..9 */
+    uint8_t flags;  /* tl_digit_flag */
     uint16_t group; /* rises at each pause: a space between written groups, a comma, a turn */
     uint32_t utt;   /* the utterance it stands in */
     uint32_t start; /* bytes of the whole word in that utterance */
@@ -72,7 +72,8 @@ enum tl_digits_mode {
     TL_DIGITS_CUT = 1 << 1,          /* the last word may be half of one: it breaks nothing yet */
 };
 
-/** Reads the digits of the words; `carry` (open, or NULL) is the run that they may go on with. `mode`: tl_digits_mode. */
+/** Reads the digits of the words; `carry` (open, or NULL) is the run that they may go on with.
+ * `mode`: tl_digits_mode. */
 void tl_digits_init(struct tl_digits *ds, const struct tl_words *w, const struct tl_run *carry,
                     uint32_t utt, unsigned mode);
 void tl_digits_finish(struct tl_digits *ds);

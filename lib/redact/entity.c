@@ -5,11 +5,11 @@
 
 enum when {
     OFF,
-    ALWAYS,         /* no switch */
-    ON,             /* unless switched off */
-    EXPORTS,        /* off in the transcript, on in exports */
-    HIPAA,          /* on where the business is bound by HIPAA */
-    HIPAA_EXPORTS,  /* the same, in exports only */
+    ALWAYS,        /* no switch */
+    ON,            /* unless switched off */
+    EXPORTS,       /* off in the transcript, on in exports */
+    HIPAA,         /* on where the business is bound by HIPAA */
+    HIPAA_EXPORTS, /* the same, in exports only */
 };
 
 struct row {
@@ -80,7 +80,8 @@ size_t tl_entity_mask_at(const char *text, size_t len, size_t at, enum tl_entity
         return 0;
     for (int t = 0; t < TL_ENTITY_TYPES; t++) {
         size_t k = strlen(rows[t].name);
-        if (len - at < k + 4 || memcmp(text + at + 1, rows[t].name, k) != 0 || text[at + 1 + k] != '_')
+        if (len - at < k + 4 || memcmp(text + at + 1, rows[t].name, k) != 0 ||
+            text[at + 1 + k] != '_')
             continue;
         size_t i = at + 2 + k;
         unsigned n = 0;

@@ -120,7 +120,8 @@ static size_t skip_small(const struct tl_words *w, size_t i)
 
 /* A date with its month as a word, from word i: "12 April 1985", "April the twelfth 85", "April
  * 1985". Returns the word behind it, or i. Parts that were not said are 0. */
-static size_t read_date(const struct tl_words *w, size_t i, int *ret_year, int *ret_month, int *ret_day)
+static size_t read_date(const struct tl_words *w, size_t i, int *ret_year, int *ret_month,
+                        int *ret_day)
 {
     size_t k = i;
     *ret_year = *ret_month = *ret_day = 0;
@@ -189,8 +190,9 @@ static void find_dates(const struct tl_facts *in, const struct tl_words *w, stru
     for (size_t i = 0; i < w->n;) {
         int year, month, day;
         size_t end = i;
-        bool start = has_role(w, i, TL_ROLE_MONTH | TL_ROLE_ORDINAL | TL_ROLE_TENS | TL_ROLE_TEEN |
-                                        TL_ROLE_DIGIT) ||
+        bool start = has_role(w, i,
+                              TL_ROLE_MONTH | TL_ROLE_ORDINAL | TL_ROLE_TENS | TL_ROLE_TEEN |
+                                  TL_ROLE_DIGIT) ||
                      w->word[i].digits;
         if (start)
             end = read_date(w, i, &year, &month, &day);
@@ -246,7 +248,8 @@ static void find_ages(const struct tl_facts *in, const struct tl_words *w, struc
             continue;
         size_t k = i + n.words;
         bool old = (tl_word_is(w, k, "years") || tl_word_is(w, k, "year")) &&
-                   (tl_word_is(w, k + 1, "old") || (tl_word_is(w, k + 1, "of") && tl_word_is(w, k + 2, "age")));
+                   (tl_word_is(w, k + 1, "old") ||
+                    (tl_word_is(w, k + 1, "of") && tl_word_is(w, k + 2, "age")));
         uint32_t cue = tl_cues_distance(in->cues, CUE(AGE), i, k - 1);
         if (old || cue <= 1)
             add(in, w, spans, TL_ENTITY_AGE, i, old ? k + 1 : k - 1, 0.85);
@@ -262,8 +265,9 @@ static size_t words_to_stop(const struct tl_words *w, size_t i, size_t max)
     while (k < w->n && k - i < max) {
         if (k > i && (w->word[k].gap & (TL_GAP_STOP | TL_GAP_COMMA)))
             break;
-        if (k > i && (tl_word_is(w, k, "and") || tl_word_is(w, k, "but") || tl_word_is(w, k, "can") ||
-                      tl_word_is(w, k, "please") || tl_word_is(w, k, "thanks")))
+        if (k > i &&
+            (tl_word_is(w, k, "and") || tl_word_is(w, k, "but") || tl_word_is(w, k, "can") ||
+             tl_word_is(w, k, "please") || tl_word_is(w, k, "thanks")))
             break;
         k++;
     }
@@ -281,9 +285,9 @@ static void find_told_passwords(const struct tl_facts *in, const struct tl_words
                                 struct tl_spans *spans)
 {
     static const char *const states[] = {
-        "wrong",   "incorrect", "expired", "reset",    "required", "invalid", "weak",   "safe",
-        "secret",  "working",   "needed",  "blocked",  "different", "changed", "there",  "important",
-        "private", "stored",    "case",    "disabled", "protected", "in",     "on",     "too"};
+        "wrong",   "incorrect", "expired", "reset",    "required",  "invalid", "weak",  "safe",
+        "secret",  "working",   "needed",  "blocked",  "different", "changed", "there", "important",
+        "private", "stored",    "case",    "disabled", "protected", "in",      "on",    "too"};
     for (size_t c = 0; c < in->cues->n; c++) {
         const struct tl_cue_at *cue = &in->cues->at[c];
         if (!(cue->cues & (CUE(PASSWORD) | CUE(OTP))))
@@ -330,8 +334,9 @@ static bool may_be_name(const struct tl_words *w, size_t i)
 {
     if (i >= w->n || w->word[i].digits || has_role(w, i, TL_ROLE_STOP) || w->word[i].norm_len < 2)
         return false;
-    return w->mixed_case ? w->word[i].capital
-                         : !has_role(w, i, TL_ROLE_UNIT | TL_ROLE_DIGIT | TL_ROLE_TEEN | TL_ROLE_TENS);
+    return w->mixed_case
+               ? w->word[i].capital
+               : !has_role(w, i, TL_ROLE_UNIT | TL_ROLE_DIGIT | TL_ROLE_TEEN | TL_ROLE_TENS);
 }
 
 static void find_names(const struct tl_facts *in, const struct tl_words *w, struct tl_spans *spans)
@@ -346,7 +351,8 @@ static void find_names(const struct tl_facts *in, const struct tl_words *w, stru
                                           (in->cues->at[c + 1].cues & CUE(NAME))))
             i++;
         size_t k = i;
-        while (k - i < max && may_be_name(w, k) && (k == i || !(w->word[k].gap & ~TL_GAP_SPACE & ~TL_GAP_DASH)))
+        while (k - i < max && may_be_name(w, k) &&
+               (k == i || !(w->word[k].gap & ~TL_GAP_SPACE & ~TL_GAP_DASH)))
             k++;
         if (k > i)
             add(in, w, spans, TL_ENTITY_NAME, i, k - 1, 0.75);
@@ -438,7 +444,8 @@ static size_t street_behind(const struct tl_words *w, size_t i, size_t *ret_last
     return 0;
 }
 
-static void find_streets(const struct tl_facts *in, const struct tl_words *w, struct tl_spans *spans)
+static void find_streets(const struct tl_facts *in, const struct tl_words *w,
+                         struct tl_spans *spans)
 {
     for (size_t i = 0; i < w->n; i++) {
         size_t last;
@@ -479,8 +486,8 @@ static void find_health(const struct tl_facts *in, const struct tl_words *w, str
 
 void tl_facts_find(const struct tl_facts *in, const struct tl_words *w, struct tl_spans *spans)
 {
-    const tl_entity_set health = TL_ENTITY_BIT(TL_ENTITY_CONDITION) | TL_ENTITY_BIT(TL_ENTITY_DRUG) |
-                                 TL_ENTITY_BIT(TL_ENTITY_PROCEDURE);
+    const tl_entity_set health = TL_ENTITY_BIT(TL_ENTITY_CONDITION) |
+                                 TL_ENTITY_BIT(TL_ENTITY_DRUG) | TL_ENTITY_BIT(TL_ENTITY_PROCEDURE);
     uint32_t roles = 0;
     for (size_t i = 0; i < w->n; i++)
         roles |= tl_word_roles(w, i);

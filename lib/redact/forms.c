@@ -172,7 +172,8 @@ static bool known_tld(const char *text, size_t start, size_t end)
 
 static void find_written_mail(const struct tl_words *w, tl_entity_set on, struct tl_spans *spans)
 {
-    for (const char *p = w->text; (p = memchr(p, '@', w->len - (size_t)(p - w->text))) != NULL; p++) {
+    for (const char *p = w->text; (p = memchr(p, '@', w->len - (size_t)(p - w->text))) != NULL;
+         p++) {
         size_t at = (size_t)(p - w->text);
         size_t start = at;
         while (start > 0 && is_local_char(w->text[start - 1]))
@@ -200,8 +201,8 @@ static bool ends_local_part(const struct tl_words *w, size_t i)
     return (tl_word_roles(w, i) & TL_ROLE_STOP) != 0 && w->word[i].norm_len > 1;
 }
 
-/* First word of the local part whose last is `i`: all that a symbol joins, spelled letters, and up to
- * two more words. */
+/* First word of the local part whose last is `i`: all that a symbol joins, spelled letters, and up
+ * to two more words. */
 static size_t local_part(const struct tl_words *w, size_t i)
 {
     unsigned free_words = 2;
@@ -269,8 +270,8 @@ static size_t ipv4_at(const char *text, size_t len, size_t at)
             return 0;
         end += n + (i < 3);
     }
-    return end < len && (is_alnum(text[end]) || (text[end] == '.' && end + 1 < len &&
-                                                 is_digit(text[end + 1])))
+    return end < len && (is_alnum(text[end]) ||
+                         (text[end] == '.' && end + 1 < len && is_digit(text[end + 1])))
                ? 0
                : end - at;
 }
@@ -330,8 +331,9 @@ static void find_machines(const struct tl_words *w, tl_entity_set on, struct tl_
 /* Parameters whose value is a secret. */
 static bool has_secret(const char *url, size_t n)
 {
-    static const char *const names[] = {"token", "key", "secret", "password", "passwd", "pwd", "sig",
-                                        "signature", "auth", "session", "sid", "code", "credential"};
+    static const char *const names[] = {"token", "key",  "secret",    "password", "passwd",
+                                        "pwd",   "sig",  "signature", "auth",     "session",
+                                        "sid",   "code", "credential"};
     const char *query = memchr(url, '?', n);
     const char *host = memchr(url, ':', n);
     const char *at = memchr(url, '@', n);
@@ -360,7 +362,8 @@ static void find_urls(const struct tl_words *w, tl_entity_set on, struct tl_span
         if (w->len - w->word[i].end < 4 || memcmp(w->text + w->word[i].end, "://", 3) != 0)
             continue;
         size_t end = at;
-        while (end < w->len && end - at < URL_BYTES_MAX && (unsigned char)w->text[end] > ' ' && !one_of(w->text[end], "\"<>\\"))
+        while (end < w->len && end - at < URL_BYTES_MAX && (unsigned char)w->text[end] > ' ' &&
+               !one_of(w->text[end], "\"<>\\"))
             end++;
         if (has_secret(w->text + at, end - at))
             add(spans, on, TL_ENTITY_URL, at, end, 0.95);
@@ -479,10 +482,12 @@ static bool glued_on(const struct tl_words *w, const struct spelled *s, size_t k
     return next < w->n && w->word[next].gap == 0;
 }
 
-static void add_spelled(const struct tl_words *w, const struct spelled *s, size_t n, tl_entity_set on,
-                        enum tl_entity_type type, double confidence, struct tl_spans *spans)
+static void add_spelled(const struct tl_words *w, const struct spelled *s, size_t n,
+                        tl_entity_set on, enum tl_entity_type type, double confidence,
+                        struct tl_spans *spans)
 {
-    add(spans, on, type, w->word[s->first_word[0]].start, w->word[s->last_word[n - 1]].end, confidence);
+    add(spans, on, type, w->word[s->first_word[0]].start, w->word[s->last_word[n - 1]].end,
+        confidence);
 }
 
 static bool shape(const struct spelled *s, size_t n, const char *pattern)

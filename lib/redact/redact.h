@@ -22,14 +22,14 @@ enum tl_redact_side {
 };
 
 struct tl_redact_options {
-    uint8_t key[16];         /* random per call; values are remembered only as hashes under it */
-    tl_entity_set on;        /* types to mask; those that cannot be switched off are added */
-    int year;                /* the call's year, e.g. 2026, for expiry dates; 0: any year */
-    const char *own[2];      /* the call's two numbers, E.164, never masked; NULL when unknown */
+    uint8_t key[16];          /* random per call; values are remembered only as hashes under it */
+    tl_entity_set on;         /* types to mask; those that cannot be switched off are added */
+    int year;                 /* the call's year, e.g. 2026, for expiry dates; 0: any year */
+    const char *own[2];       /* the call's two numbers, E.164, never masked; NULL when unknown */
     const char *const *names; /* the contact's known names, masked wherever said (NAME on) */
-    size_t n_names;          /* 0..8, 64 bytes each; copied */
-    bool keep_short;         /* an undecided run of one to three digits without a card or code word
-                                is released after the hold instead of staying masked */
+    size_t n_names;           /* 0..8, 64 bytes each; copied */
+    bool keep_short;          /* an undecided run of one to three digits without a card or code word
+                                 is released after the hold instead of staying masked */
 };
 
 /** When a stretch of the text was spoken. */
@@ -59,9 +59,9 @@ struct tl_entity {
     double confidence; /* 0..1; a finding from 0.70 up (TL_ENTITY_FLAG) */
     uint32_t start;    /* of the mask, bytes in the masked text */
     uint32_t len;
-    int64_t start_ms;  /* when the clear words were spoken; not padded */
+    int64_t start_ms; /* when the clear words were spoken; not padded */
     int64_t end_ms;
-    char last4[5];     /* CARD only, else "" */
+    char last4[5]; /* CARD only, else "" */
 };
 
 /** A masked text. Init once, used again and again, finish once. */
@@ -80,7 +80,8 @@ void tl_redacted_init(struct tl_redacted *red);
 void tl_redacted_finish(struct tl_redacted *red);
 
 /** The redactor of one call: digit runs of both sides across turns, the words that give them a
- *  meaning, and the numbers given to values. Bounded (about 12 KiB and the held texts). Not for threads; no I/O, no clock. */
+ *  meaning, and the numbers given to values. Bounded: about 6 KiB and the held
+ *  texts. Not for threads; no I/O, no clock. */
 struct tl_redactor;
 
 /** Never NULL: out of memory aborts. The caller destroys. */

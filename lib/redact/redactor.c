@@ -222,11 +222,8 @@ enum tl_status tl_redactor_draft(const struct tl_redactor *r, const struct tl_re
 
     struct tl_talk talk = r->talk;
     struct tl_numbers numbers = r->numbers;
-    struct tl_talk_step step = {.rules = &r->rules,
-                                .talk = &talk,
-                                .numbers = &numbers,
-                                .u = u,
-                                .mode = TL_DIGITS_CUT};
+    struct tl_talk_step step = {
+        .rules = &r->rules, .talk = &talk, .numbers = &numbers, .u = u, .mode = TL_DIGITS_CUT};
     tl_talk_read(&step);
     tl_talk_mask_pending(&talk.run[u->side], talk.utt, TL_ENTITY_DIGITS, &numbers, &step.spans);
 
@@ -256,8 +253,8 @@ static void copy_spans(struct tl_spans *to, const struct tl_spans *from)
         tl_spans_add(to, from->span[i]);
 }
 
-static struct held *held_create(const struct tl_redact_utterance *u, const struct tl_talk_step *step,
-                                uint32_t utt, int64_t now_ms)
+static struct held *held_create(const struct tl_redact_utterance *u,
+                                const struct tl_talk_step *step, uint32_t utt, int64_t now_ms)
 {
     struct held *h = must(calloc(1, sizeof(*h)));
     h->text = must(malloc(u->len + 1));
@@ -385,7 +382,8 @@ enum tl_status tl_redactor_text(struct tl_redactor *r, enum tl_redact_text_kind 
                                 .mode = kind == TL_REDACT_JSON ? TL_DIGITS_QUOTES_BREAK : 0};
     tl_talk_read(&step);
     if (kind == TL_REDACT_KEYED && talk.run[u.side].n >= 3)
-        tl_talk_mask_pending(&talk.run[u.side], talk.utt, TL_ENTITY_DIGITS, &r->numbers, &step.spans);
+        tl_talk_mask_pending(&talk.run[u.side], talk.utt, TL_ENTITY_DIGITS, &r->numbers,
+                             &step.spans);
 
     struct source s = source_of(&u);
     s.json = kind == TL_REDACT_JSON;

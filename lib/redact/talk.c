@@ -152,6 +152,23 @@ static void read_rest(struct reading *r, const struct tl_segment *seg)
     explicit_bzero(d, sizeof(d));
 }
 
+/* "at five", "a table for two", "June 12": a time, a quantity, a day. At most two digits, and none
+ * while a card is spoken of; they stay in the run for what may follow. */
+static bool is_small_talk(const struct reading *r, const struct tl_segment *seg)
+{
+    static const char *const before[] = {"at",    "for",    "by",    "until", "till", "around",
+                                         "about", "before", "after", "since", "of"};
+    if ((r->step->mode & TL_DIGITS_CUT) || r->step->secret_near || seg->carried ||
+        seg->end - seg->first > 2 || seg->first_word == 0)
+        return false;
+    if (tl_word_roles(&r->w, seg->first_word - 1) & TL_ROLE_MONTH)
+        return true;
+    for (size_t i = 0; i < TL_ARRAY_LEN(before); i++)
+        if (tl_word_is(&r->w, seg->first_word - 1, before[i]))
+            return true;
+    return false;
+}
+
 static void read_segment(struct reading *r, const struct tl_segment *seg)
 {
     struct tl_found found[TL_FOUND_MAX + 2];
@@ -172,6 +189,9 @@ static void read_segment(struct reading *r, const struct tl_segment *seg)
     explicit_bzero(found, sizeof(found[0]) * n);
     if (n == 0 && !formed)
         read_rest(r, seg);
+    if (n == 0 && is_small_talk(r, seg))
+        for (size_t i = seg->first; i < seg->end; i++)
+            r->ds.digit[i].flags |= TL_DIGIT_MASKED;
 }
 
 /* Keeps the digits that the next utterance may go on with. */
@@ -325,7 +345,8 @@ bool tl_talk_mask_pending(struct tl_run *run, uint32_t utt, enum tl_entity_type 
 }
 
 /* The mask that ends the text, but for one word behind it; TL_ENTITY_TYPES for none. */
-static enum tl_entity_type last_mask(struct tl_numbers *numbers, const struct tl_redact_utterance *u)
+static enum tl_entity_type last_mask(struct tl_numbers *numbers,
+                                     const struct tl_redact_utterance *u)
 {
     enum tl_entity_type last = TL_ENTITY_TYPES;
     unsigned words = 0;

@@ -33,8 +33,8 @@ struct tl_talk_step {
     struct tl_talk *talk;
     struct tl_numbers *numbers;
     const struct tl_redact_utterance *u;
-    bool alone;        /* a text by itself: earlier words do not count */
-    unsigned mode;     /* tl_digits_mode */
+    bool alone;    /* a text by itself: earlier words do not count */
+    unsigned mode; /* tl_digits_mode */
 
     /* Told of a value that lies wholly or partly in an earlier utterance of the same run. */
     void (*on_earlier)(void *self, uint32_t utt, const struct tl_span *span);

@@ -28,22 +28,15 @@ struct brand {
 
 /* The first four digits decide; a shorter prefix is its range of four. */
 static const struct brand brands[] = {
-    {4000, 4999, 13, 19, 16}, /* Visa: 13, 16, 19 only, below */
-    {5100, 5599, 16, 16, 16}, /* Mastercard */
-    {2221, 2720, 16, 16, 16},
-    {3400, 3499, 15, 15, 15}, /* American Express */
-    {3700, 3799, 15, 15, 15},
-    {6011, 6011, 16, 19, 16}, /* Discover */
-    {6440, 6599, 16, 19, 16},
-    {3000, 3059, 14, 19, 14}, /* Diners */
-    {3600, 3699, 14, 19, 14},
-    {3800, 3999, 14, 19, 14},
-    {3528, 3589, 16, 19, 16}, /* JCB */
-    {6200, 6299, 16, 19, 16}, /* UnionPay */
-    {5000, 5099, 13, 19, 16}, /* Maestro */
-    {5600, 5899, 13, 19, 16},
-    {6300, 6399, 13, 19, 16},
-    {6700, 6799, 13, 19, 16},
+    {4000, 4999, 13, 19, 16},                           /* Visa: 13, 16, 19 only, below */
+    {5100, 5599, 16, 16, 16},                           /* Mastercard */
+    {2221, 2720, 16, 16, 16}, {3400, 3499, 15, 15, 15}, /* American Express */
+    {3700, 3799, 15, 15, 15}, {6011, 6011, 16, 19, 16}, /* Discover */
+    {6440, 6599, 16, 19, 16}, {3000, 3059, 14, 19, 14}, /* Diners */
+    {3600, 3699, 14, 19, 14}, {3800, 3999, 14, 19, 14}, {3528, 3589, 16, 19, 16}, /* JCB */
+    {6200, 6299, 16, 19, 16},                                                     /* UnionPay */
+    {5000, 5099, 13, 19, 16},                                                     /* Maestro */
+    {5600, 5899, 13, 19, 16}, {6300, 6399, 13, 19, 16}, {6700, 6799, 13, 19, 16},
 };
 
 static const struct brand *brand_of(const uint8_t *d, size_t n)
@@ -124,8 +117,8 @@ bool tl_valid_aba(const uint8_t *d)
     for (unsigned i = 0; i < 9; i++)
         sum += d[i] * weights[i];
     int head = number(d, 2);
-    bool district = head <= 12 || (head >= 21 && head <= 32) || (head >= 61 && head <= 72) ||
-                    head == 80;
+    bool district =
+        head <= 12 || (head >= 21 && head <= 32) || (head >= 61 && head <= 72) || head == 80;
     return sum != 0 && sum % 10 == 0 && district;
 }
 
@@ -335,11 +328,13 @@ bool tl_valid_vin(const char *s, size_t n)
 bool tl_valid_tld(const char *s, size_t n)
 {
     static const char *const generic[] = {
-        "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "pro", "app",
-        "dev", "xyz", "online", "site", "store", "shop", "tech", "cloud", "email", "health",
-        "care", "bank", "law", "legal", "agency", "company", "group", "london", "berlin", "paris",
-        "swiss", "museum", "coop", "aero", "jobs", "mobi", "travel", "arpa", "example", "test",
-        "local", "internal", "world", "live", "life", "club", "solutions", "services", "support",
+        "com",       "org",      "net",     "edu",      "gov",   "mil",    "int",    "info",
+        "biz",       "name",     "pro",     "app",      "dev",   "xyz",    "online", "site",
+        "store",     "shop",     "tech",    "cloud",    "email", "health", "care",   "bank",
+        "law",       "legal",    "agency",  "company",  "group", "london", "berlin", "paris",
+        "swiss",     "museum",   "coop",    "aero",     "jobs",  "mobi",   "travel", "arpa",
+        "example",   "test",     "local",   "internal", "world", "live",   "life",   "club",
+        "solutions", "services", "support",
     };
     if (n == 2)
         return country((char)(s[0] - 32), (char)(s[1] - 32));

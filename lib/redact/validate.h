@@ -32,8 +32,8 @@ bool tl_valid_national_phone(const uint8_t *d, size_t n);
 /** MMYY, MYY, MMYYYY or MYYYY; month 1-12, year within 20 of `year` (0: any). */
 bool tl_valid_expiry(const uint8_t *d, size_t n, int year);
 
-bool tl_valid_date(int year, int month, int day);            /* a real day, 1900..2100 */
-bool tl_valid_date_digits(const uint8_t *d, size_t n);       /* 6 or 8 digits, any usual order */
+bool tl_valid_date(int year, int month, int day);      /* a real day, 1900..2100 */
+bool tl_valid_date_digits(const uint8_t *d, size_t n); /* 6 or 8 digits, any usual order */
 
 bool tl_valid_nino(const char *s, size_t n);  /* 9 characters, upper case */
 bool tl_valid_iban(const char *s, size_t n);  /* upper case, no spaces; length by country, mod 97 */

@@ -10,8 +10,8 @@
 
 struct scan {
     struct tl_words *w;
-    bool open;      /* the last word may still grow */
-    uint16_t gap;   /* since the last word */
+    bool open;    /* the last word may still grow */
+    uint16_t gap; /* since the last word */
     bool upper_seen;
     bool lower_seen;
 };
@@ -53,8 +53,8 @@ static void word_close(struct scan *s)
 }
 
 /* One letter or digit, normalised to `bytes`, that stands at [start, end) of the original. */
-static void letter(struct scan *s, const char *bytes, size_t n, bool digit, bool upper, size_t start,
-                   size_t end)
+static void letter(struct scan *s, const char *bytes, size_t n, bool digit, bool upper,
+                   size_t start, size_t end)
 {
     struct tl_words *w = s->w;
     struct tl_word *word = w->n > 0 ? &w->word[w->n - 1] : NULL;
@@ -138,11 +138,11 @@ static void ascii(struct scan *s, size_t at)
 /* The value of a decimal digit that NFKD leaves alone (Arabic, Devanagari …), or -1. */
 static int foreign_digit(utf8proc_int32_t cp)
 {
-    static const uint16_t zeros[] = {0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66,
-                                     0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20,
-                                     0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-                                     0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0,
-                                     0xA9F0, 0xAA50, 0xABF0};
+    static const uint16_t zeros[] = {0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6,
+                                     0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50,
+                                     0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946,
+                                     0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50,
+                                     0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0};
     for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
         if (cp >= zeros[i] && cp <= zeros[i] + 9)
             return (int)(cp - zeros[i]);
@@ -184,7 +184,10 @@ static void code_point(struct scan *s, utf8proc_int32_t cp, bool upper, size_t s
     else if (cat == UTF8PROC_CATEGORY_ZS || cp == ' ')
         s->gap |= TL_GAP_SPACE;
     else if (cp < 0x80)
-        s->gap |= cp == '.' ? TL_GAP_DOT : cp == '@' ? TL_GAP_AT : cp == '+' ? TL_GAP_PLUS : TL_GAP_OTHER;
+        s->gap |= cp == '.'   ? TL_GAP_DOT
+                  : cp == '@' ? TL_GAP_AT
+                  : cp == '+' ? TL_GAP_PLUS
+                              : TL_GAP_OTHER;
     else
         s->gap |= TL_GAP_OTHER;
     word_close(s);
@@ -204,9 +207,9 @@ static size_t beyond_ascii(struct scan *s, size_t at)
     utf8proc_int32_t parts[32]; /* the longest compatibility form has 18 */
     int boundclass = 0;
     bool upper = utf8proc_category(cp) == UTF8PROC_CATEGORY_LU;
-    utf8proc_ssize_t k =
-        utf8proc_decompose_char(cp, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE,
-                                &boundclass);
+    utf8proc_ssize_t k = utf8proc_decompose_char(
+        cp, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE,
+        &boundclass);
     for (utf8proc_ssize_t i = 0; i < k && i < 32; i++)
         code_point(s, parts[i], upper, at, at + (size_t)n);
     return (size_t)n;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "redact/cue.h"
 #include "redact/vocabulary.h"
 
 /** What stood between two words. */
@@ -41,7 +42,8 @@ struct tl_word {
 #define TL_WORDS_INLINE 96
 #define TL_WORDS_TEXT_INLINE 768
 
-/** The words of a text. About 5 KiB: for the stack; longer texts go to the heap. Wiped on finish. */
+/** The words of a text. About 5 KiB: for the stack; longer texts go to the heap. Wiped on finish.
+ */
 struct tl_words {
     const char *text;
     size_t len;
@@ -51,10 +53,10 @@ struct tl_words {
     char *norm;
     size_t norm_len;
     size_t norm_cap;
-    uint16_t tail;    /* tl_gap bits behind the last word */
-    bool any_number;  /* a digit or a number word is among them */
-    bool any_at;      /* an @, or the word at or dot */
-    bool mixed_case;  /* upper and lower case: capitals mean something */
+    uint16_t tail;   /* tl_gap bits behind the last word */
+    bool any_number; /* a digit or a number word is among them */
+    bool any_at;     /* an @, or the word at or dot */
+    bool mixed_case; /* upper and lower case: capitals mean something */
     struct tl_word word_inline[TL_WORDS_INLINE];
     char norm_inline[TL_WORDS_TEXT_INLINE];
 };

@@ -1,6 +1,6 @@
 /* Any text through every verb of the redactor: no crash, UTF-8 stays UTF-8, and no card number that
- * is written in figures comes out, together or over the turns. The first bytes choose how the text is
- * cut into turns. */
+ * is written in figures comes out, together or over the turns. The first bytes choose how the text
+ * is cut into turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

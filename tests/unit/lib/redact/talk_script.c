@@ -35,7 +35,8 @@ static void pop_all(struct tl_script *s, struct tl_redactor *r, int64_t now_ms)
     tl_redacted_finish(&red);
 }
 
-static void say(struct tl_script *s, struct tl_redactor *r, size_t turn, const char *text, size_t len)
+static void say(struct tl_script *s, struct tl_redactor *r, size_t turn, const char *text,
+                size_t len)
 {
     struct tl_error err;
     struct tl_redact_utterance u = {.side = TL_REDACT_CUSTOMER,

@@ -41,8 +41,10 @@ static void card_examples(void **state)
     static const char *const yes[] = {
         "My card is 4111 1111 1111 1111.",
         "four one one one one one one one one one one one one one one one",
-        "it's fifty five fifty five, triple five five, quadruple five, and then forty four forty four",
-        "C: three seven eight two eight two | A: mm hmm | C: two four six three one | A: go on | C: oh oh oh five",
+        "it's fifty five fifty five, triple five five, quadruple five, and then forty four forty "
+        "four",
+        "C: three seven eight two eight two | A: mm hmm | C: two four six three one | A: go on | "
+        "C: oh oh oh five",
         "six oh one one, one one one one, uh, double one double one, then one one one seven",
         "5555-5555-5555-4444 is the number",
         "twenty two twenty three oh oh three one two two oh oh three two two two",
@@ -73,10 +75,8 @@ static void security_code_examples(void **state)
         "A: and the four digits on the front | C: one two three four",
     };
     static const char *const no[] = {
-        "C: I have 737 of them in stock",
-        "A: Flip to the back of the card | C: okay I have it",
-        "C: my flat is number 120",
-        "A: I never need the three digits on the back | C: good",
+        "C: I have 737 of them in stock",  "A: Flip to the back of the card | C: okay I have it",
+        "C: my flat is number 120",        "A: I never need the three digits on the back | C: good",
         "C: it's extension four four one",
     };
     expect_flagged(yes, TL_ARRAY_LEN(yes), TL_ENTITY_CARD_CVV);
@@ -102,13 +102,16 @@ static void national_id_examples(void **state)
     static const char *const yes[] = {
         "C: my social is two one nine zero nine nine nine nine eight",
         "C: ssn 219-09-9998",
-        "A: your social security number please | C: two nineteen, oh nine, ninety nine ninety eight",
+        "A: your social security number please | C: two nineteen, oh nine, ninety nine ninety "
+        "eight",
         "C: it's 219 09 9998",
         "C: my tax id is 9 digits 219099998",
     };
     static const char *const no[] = {
-        "C: the last four of my social are 9998", "C: 000-12-3456",
-        "C: 666-45-6789",                         "C: zip plus four is 12345-6789",
+        "C: the last four of my social are 9998",
+        "C: 000-12-3456",
+        "C: 666-45-6789",
+        "C: zip plus four is 12345-6789",
         "C: order 219099998 arrived broken",
     };
     for (size_t i = 0; i < TL_ARRAY_LEN(yes); i++) {

@@ -50,11 +50,13 @@ static void card(void **state)
              {"4111.1111.1111.1111 twice: 4111111111111111", "[CARD_1] twice: [CARD_1]"},
              {"visa 4111111111111111 and amex 378282246310005", "visa [CARD_1] and amex [CARD_2]"},
              {"order 4111 1111 1111 1111 is late my friend", "order [CARD_1] is late my friend"},
-             {"four one one one no sorry four two four two four two four two four two four two four two four two",
+             {"four one one one no sorry four two four two four two four two four two four two "
+              "four two four two",
               "[DIGITS_1] no sorry [CARD_1]"},
              {"４１１１ １１１１ １１１１ １１１１", "[CARD_1]"},
              {"٤١١١ ١١١١ ١١١١ ١١١١", "[CARD_1]"},
-             {"4111 1111 1111 1111 oh four twenty seven seven three seven", "[CARD_1] [CARD_EXPIRY_1] [CARD_CVV_1]"},
+             {"4111 1111 1111 1111 oh four twenty seven seven three seven",
+              "[CARD_1] [CARD_EXPIRY_1] [CARD_CVV_1]"},
              {"0000 0000 0000 0000 it was all zeros", NULL},
              {"it was 1763907000123 in milliseconds somewhere", NULL});
 }
@@ -62,7 +64,8 @@ static void card(void **state)
 static void card_expiry(void **state)
 {
     (void)state;
-    EXAMPLES(defaults(), {"A: What's the expiry date? | C: oh four twenty seven", "[CARD_EXPIRY_1]"},
+    EXAMPLES(defaults(),
+             {"A: What's the expiry date? | C: oh four twenty seven", "[CARD_EXPIRY_1]"},
              {"my card expires 04/27", "my card expires [CARD_EXPIRY_1]"},
              {"A: expiry? | C: April twenty seven", "[CARD_EXPIRY_1]"},
              {"my visa runs out in August 2029", "my visa runs out in [CARD_EXPIRY_1]"},
@@ -103,16 +106,17 @@ static void national_numbers(void **state)
 static void bank(void **state)
 {
     (void)state;
-    EXAMPLES(defaults(), {"my account number is 12345678", "my account number is [BANK_ACCOUNT_1]"},
-             {"sort code 12-34-56", "sort code [SORT_CODE_1]"},
-             {"sort code 12-34-56 12345678", "sort code [SORT_CODE_1] [BANK_ACCOUNT_1]"},
-             {"the routing number is 021000021", "the routing number is [ABA_ROUTING_1]"},
-             {"the routing number is 021000022 or so", NULL},
-             {"it's DE89 3704 0044 0532 0130 00", "it's [IBAN_1]"},
-             {"GB29NWBK60161331926819 please", "[IBAN_1] please"},
-             {"g b two nine n w b k six zero one six one three three one nine two six eight one nine",
-              "[IBAN_1]"},
-             {"my swift code is DEUTDEFF you know", NULL});
+    EXAMPLES(
+        defaults(), {"my account number is 12345678", "my account number is [BANK_ACCOUNT_1]"},
+        {"sort code 12-34-56", "sort code [SORT_CODE_1]"},
+        {"sort code 12-34-56 12345678", "sort code [SORT_CODE_1] [BANK_ACCOUNT_1]"},
+        {"the routing number is 021000021", "the routing number is [ABA_ROUTING_1]"},
+        {"the routing number is 021000022 or so", NULL},
+        {"it's DE89 3704 0044 0532 0130 00", "it's [IBAN_1]"},
+        {"GB29NWBK60161331926819 please", "[IBAN_1] please"},
+        {"g b two nine n w b k six zero one six one three three one nine two six eight one nine",
+         "[IBAN_1]"},
+        {"my swift code is DEUTDEFF you know", NULL});
     EXAMPLES(ALL, {"my swift code is DEUTDEFF", "my swift code is [SWIFT_1]"},
              {"my swift code is DEUTXXFF", NULL});
 }
@@ -120,10 +124,11 @@ static void bank(void **state)
 static void phone(void **state)
 {
     (void)state;
-    EXAMPLES(ALL, {"call me on plus one four one five five five five zero one double zero", "call me on plus [PHONE_1]"},
+    EXAMPLES(ALL,
+             {"call me on plus one four one five five five five zero one double zero",
+              "call me on plus [PHONE_1]"},
              {"my phone number is 020 7946 0958", "my phone number is [PHONE_1]"},
-             {"it's (415) 555-2671, yes", "it's ([PHONE_1], yes"},
-             {"+49 30 901820", "+[PHONE_1]"},
+             {"it's (415) 555-2671, yes", "it's ([PHONE_1], yes"}, {"+49 30 901820", "+[PHONE_1]"},
              {"you called from 415 555 0199 right now", NULL},
              {"you called 020 7946 0000 right now", NULL});
     EXAMPLES(defaults(), {"my phone number is 020 7946 0958", NULL});
@@ -142,7 +147,8 @@ static void email(void **state)
 static void name(void **state)
 {
     (void)state;
-    EXAMPLES(ALL, {"my name is Anna Schmidt and I'm calling", "my name is [NAME_1] and I'm calling"},
+    EXAMPLES(ALL,
+             {"my name is Anna Schmidt and I'm calling", "my name is [NAME_1] and I'm calling"},
              {"this is Sarah from Acme Energy", "this is [NAME_1] from Acme Energy"},
              {"my name is anna", "my name is [NAME_1]"},
              {"this is ridiculous, I want a refund", NULL}, {"This is not my name", NULL});
@@ -152,17 +158,17 @@ static void name(void **state)
 static void address(void **state)
 {
     (void)state;
-    EXAMPLES(defaults(), {"I live at 12 Oak Street", "I live at [ADDRESS_1]"},
-             {"send it to 1600 Pennsylvania Avenue, Washington DC 20500.", "send it to [ADDRESS_1]."},
-             {"forty two west side road", "[ADDRESS_1]"},
-             {"Hauptstrasse 12 in Bonn", "[ADDRESS_1] in Bonn"},
-             {"12 rue de la Paix", "[ADDRESS_1]"},
-             {"my postcode is SW1A 2AA", "my postcode is [ADDRESS_1]"},
-             {"K1A 0B1 is the code", "[ADDRESS_1] is the code"},
-             {"zip code nine four one oh seven", "zip code [ADDRESS_1]"},
-             {"zip plus four is 12345-6789", "zip plus four is [ADDRESS_1]"},
-             {"postleitzahl 53111", "postleitzahl [ADDRESS_1]"},
-             {"I have two in the right place", NULL}, {"one of you can drive", NULL});
+    EXAMPLES(
+        defaults(), {"I live at 12 Oak Street", "I live at [ADDRESS_1]"},
+        {"send it to 1600 Pennsylvania Avenue, Washington DC 20500.", "send it to [ADDRESS_1]."},
+        {"forty two west side road", "[ADDRESS_1]"},
+        {"Hauptstrasse 12 in Bonn", "[ADDRESS_1] in Bonn"}, {"12 rue de la Paix", "[ADDRESS_1]"},
+        {"my postcode is SW1A 2AA", "my postcode is [ADDRESS_1]"},
+        {"K1A 0B1 is the code", "[ADDRESS_1] is the code"},
+        {"zip code nine four one oh seven", "zip code [ADDRESS_1]"},
+        {"zip plus four is 12345-6789", "zip plus four is [ADDRESS_1]"},
+        {"postleitzahl 53111", "postleitzahl [ADDRESS_1]"}, {"I have two in the right place", NULL},
+        {"one of you can drive", NULL});
 }
 
 static void birth_and_age(void **state)
@@ -172,10 +178,8 @@ static void birth_and_age(void **state)
              {"A: date of birth? | C: the twelfth of april nineteen eighty five", "the [DOB_1]"},
              {"A: date of birth? | C: 04/12/1985", "[DOB_1]"},
              {"A: date of birth? | C: oh four twelve nineteen eighty five", "[DOB_1]"},
-             {"dob 1985-04-12", "dob [DOB_1]"},
-             {"dob 31/02/1985 as they wrote", NULL},
-             {"I'm forty two years old", "I'm [AGE_1]"},
-             {"a 42-year-old man", "a [AGE_1] man"},
+             {"dob 1985-04-12", "dob [DOB_1]"}, {"dob 31/02/1985 as they wrote", NULL},
+             {"I'm forty two years old", "I'm [AGE_1]"}, {"a 42-year-old man", "a [AGE_1] man"},
              {"it is two years since then", NULL}, {"on April 12 2026 we spoke", NULL});
 }
 
@@ -235,7 +239,7 @@ static void ordinary_talk_is_left_alone(void **state)
              {"it costs forty two dollars", NULL}, {"I paid $42", NULL}, {"it fell by 50%", NULL},
              {"come at five pm", NULL}, {"the card ending in 1111", NULL},
              {"Oh, I see, thank you", NULL}, {"wait for me to come too", NULL},
-             {"I need three tickets for the second row", NULL}, {"", NULL});
+             {"I need three tickets for the second row", NULL}, {"C:", NULL});
 }
 
 int main(void)

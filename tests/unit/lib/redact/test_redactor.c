@@ -97,10 +97,10 @@ static void next_utterance_of_the_speaker_releases_a_harmless_run(void **state)
 static void long_answer_of_the_other_side_ends_a_run(void **state)
 {
     struct fixture *f = *state;
-    final_at(f, TL_REDACT_CUSTOMER, 1000, "a table for two");
+    final_at(f, TL_REDACT_CUSTOMER, 1000, "it was number two");
     assert_null(pop(f, 1500));
     final_at(f, TL_REDACT_AGENT, 2500, "I will see what we have");
-    assert_string_equal(pop(f, 2500), "a table for two");
+    assert_string_equal(pop(f, 2500), "it was number two");
     assert_string_equal(pop(f, 2500), "I will see what we have");
 }
 
@@ -157,6 +157,19 @@ static void flush_decides_all(void **state)
     assert_string_equal(pop(f, 1100), "[DIGITS_2]");
 }
 
+static void small_talk_is_not_held(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const texts[] = {"a table for two", "see you at five", "on June 12"};
+    for (size_t i = 0; i < TL_ARRAY_LEN(texts); i++) {
+        final_at(f, TL_REDACT_CUSTOMER, 20000 * (int64_t)i + 1000, texts[i]);
+        assert_string_equal(pop(f, 20000 * (int64_t)i + 1000), texts[i]);
+    }
+    final_at(f, TL_REDACT_CUSTOMER, 100000, "so my card is for 41");
+    assert_null(pop(f, 100000));
+    assert_string_equal(draft(f, 200000, "a table for two"), "a table for [DIGITS_1]");
+}
+
 static void full_queue_forces_the_oldest_out(void **state)
 {
     struct fixture *f = *state;
@@ -183,7 +196,8 @@ static void draft_masks_runs_of_any_length_and_changes_nothing(void **state)
 static void same_value_same_number(void **state)
 {
     struct fixture *f = *state;
-    assert_string_equal(text(f, TL_REDACT_PROSE, "4111111111111111 a@b.com x@y.org"), "[CARD_1] [EMAIL_1] [EMAIL_2]");
+    assert_string_equal(text(f, TL_REDACT_PROSE, "4111111111111111 a@b.com x@y.org"),
+                        "[CARD_1] [EMAIL_1] [EMAIL_2]");
     assert_string_equal(text(f, TL_REDACT_PROSE, "x@y.org, 378282246310005, 4111 1111 1111 1111"),
                         "[EMAIL_2], [CARD_2], [CARD_1]");
 }
@@ -253,7 +267,8 @@ static void resume_goes_on_with_numbers_context_and_run(void **state)
 static void old_masks_are_left_alone(void **state)
 {
     struct fixture *f = *state;
-    assert_string_equal(text(f, TL_REDACT_PROSE, "said [CARD_1] and [DIGITS_12]"), "said [CARD_1] and [DIGITS_12]");
+    assert_string_equal(text(f, TL_REDACT_PROSE, "said [CARD_1] and [DIGITS_12]"),
+                        "said [CARD_1] and [DIGITS_12]");
 }
 
 static void keyed_digits(void **state)
@@ -270,24 +285,27 @@ static void json_stays_json(void **state)
 {
     struct fixture *f = *state;
     assert_string_equal(
-        text(f, TL_REDACT_JSON, "{\"cvv\":737,\"card\":\"4111 1111 1111 1111\",\"n\":4111111111111111}"),
+        text(f, TL_REDACT_JSON,
+             "{\"cvv\":737,\"card\":\"4111 1111 1111 1111\",\"n\":4111111111111111}"),
         "{\"cvv\":\"[CARD_CVV_1]\",\"card\":\"[CARD_1]\",\"n\":\"[CARD_1]\"}");
-    assert_string_equal(text(f, TL_REDACT_JSON, "{\"a\":\"12\",\"b\":\"x \\\" 34\"}"), "{\"a\":\"12\",\"b\":\"x \\\" 34\"}");
+    assert_string_equal(text(f, TL_REDACT_JSON, "{\"a\":\"12\",\"b\":\"x \\\" 34\"}"),
+                        "{\"a\":\"12\",\"b\":\"x \\\" 34\"}");
 }
 
 static void spans_are_timed_by_length_or_words(void **state)
 {
     struct fixture *f = *state;
-    struct tl_redact_utterance u = utterance(TL_REDACT_CUSTOMER, 10000, 13600, "my card is 4111111111111111 okay bye");
+    struct tl_redact_utterance u =
+        utterance(TL_REDACT_CUSTOMER, 10000, 13600, "my card is 4111111111111111 okay bye");
     assert_int_equal(tl_redactor_final(f->r, &u, 13600, &f->err), TL_OK);
     assert_string_equal(pop(f, 13600), "my card is [CARD_1] okay bye");
     assert_int_equal(f->red.entities[0].start_ms, 10000 + 3600 * 11 / 36);
     assert_int_equal(f->red.entities[0].end_ms, 10000 + 3600 * 27 / 36);
     assert_int_equal(f->red.entities[0].start, 11);
     assert_int_equal(f->red.entities[0].len, 8);
-    const struct tl_redact_word_time words[] = {
-        {0, 2, 10000, 10100}, {3, 7, 10200, 10300}, {8, 10, 10400, 10500}, {11, 27, 10600, 13000},
-        {28, 32, 13100, 13200}, {33, 36, 13300, 13400}};
+    const struct tl_redact_word_time words[] = {{0, 2, 10000, 10100},   {3, 7, 10200, 10300},
+                                                {8, 10, 10400, 10500},  {11, 27, 10600, 13000},
+                                                {28, 32, 13100, 13200}, {33, 36, 13300, 13400}};
     u.words = words;
     u.n_words = TL_ARRAY_LEN(words);
     assert_int_equal(tl_redactor_draft(f->r, &u, &f->red, &f->err), TL_OK);
@@ -300,8 +318,10 @@ static void too_long_a_text_is_refused(void **state)
     struct fixture *f = *state;
     static char big[TL_REDACT_TEXT_MAX + 1];
     memset(big, '4', sizeof(big));
-    assert_int_equal(tl_redactor_text(f->r, TL_REDACT_PROSE, big, sizeof(big), &f->red, &f->err), TL_INVALID);
-    assert_int_equal(tl_redactor_text(f->r, TL_REDACT_PROSE, big, sizeof(big) - 1, &f->red, &f->err), TL_OK);
+    assert_int_equal(tl_redactor_text(f->r, TL_REDACT_PROSE, big, sizeof(big), &f->red, &f->err),
+                     TL_INVALID);
+    assert_int_equal(
+        tl_redactor_text(f->r, TL_REDACT_PROSE, big, sizeof(big) - 1, &f->red, &f->err), TL_OK);
     struct tl_redact_utterance u = {.text = big, .len = sizeof(big)};
     assert_int_equal(tl_redactor_draft(f->r, &u, &f->red, &f->err), TL_INVALID);
     assert_int_equal(tl_redactor_final(f->r, &u, 0, &f->err), TL_INVALID);
@@ -328,7 +348,8 @@ static void contact_names_are_masked_when_names_are(void **state)
         .on = tl_entity_default_set(false, true), .names = names, .n_names = 1};
     tl_redactor_destroy(f->r);
     f->r = tl_redactor_create(&options);
-    assert_string_equal(text(f, TL_REDACT_PROSE, "Hello Mrs Muller or Lena"), "Hello Mrs [NAME_1] or [NAME_2]");
+    assert_string_equal(text(f, TL_REDACT_PROSE, "Hello Mrs Muller or Lena"),
+                        "Hello Mrs [NAME_1] or [NAME_2]");
 }
 
 static void short_runs_go_clear_when_the_business_says_so(void **state)
@@ -337,8 +358,8 @@ static void short_runs_go_clear_when_the_business_says_so(void **state)
     struct tl_redact_options options = {.keep_short = true};
     tl_redactor_destroy(f->r);
     f->r = tl_redactor_create(&options);
-    final_at(f, TL_REDACT_CUSTOMER, 1000, "a table for two");
-    assert_string_equal(pop(f, 4000), "a table for two");
+    final_at(f, TL_REDACT_CUSTOMER, 1000, "it was number two");
+    assert_string_equal(pop(f, 4000), "it was number two");
     final_at(f, TL_REDACT_CUSTOMER, 15000, "it is 4821");
     assert_string_equal(pop(f, 18000), "it is [DIGITS_1]");
 }
@@ -347,11 +368,14 @@ static void credentials_leave_no_log(void **state)
 {
     (void)state;
     struct tl_buf out;
-    static const char line[] = "connect sk-live-0123456789abcdef as AC0123456789abcdef0123456789ABCDEF, "
-                               "authorization: bearer abc123def456 ok";
+    static const char line[] =
+        "connect sk-live-0123456789abcdef as AC0123456789abcdef0123456789ABCDEF, "
+        "authorization: bearer abc123def456 ok";
     tl_buf_init(&out, 4096);
     assert_int_equal(tl_redact_credentials(line, strlen(line), &out), 3);
-    assert_string_equal(tl_buf_str(&out), "connect [CREDENTIAL] as [CREDENTIAL], authorization: bearer [CREDENTIAL] ok");
+    assert_string_equal(
+        tl_buf_str(&out),
+        "connect [CREDENTIAL] as [CREDENTIAL], authorization: bearer [CREDENTIAL] ok");
     tl_buf_finish(&out);
 }
 
@@ -369,6 +393,7 @@ int main(void)
         WITH(run_is_over_after_ten_seconds),
         WITH(timed_out_half_still_makes_a_card_of_the_rest),
         WITH(flush_decides_all),
+        WITH(small_talk_is_not_held),
         WITH(full_queue_forces_the_oldest_out),
         WITH(draft_masks_runs_of_any_length_and_changes_nothing),
         WITH(same_value_same_number),
