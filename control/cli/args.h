@@ -28,6 +28,7 @@ struct tl_cli_command {
     const char *summary;                 /* a sentence */
     const char *details;                 /* further lines of its --help, or NULL */
     const struct tl_cli_option *options; /* or NULL */
+    bool offline;                        /* needs neither settings nor a server */
     enum tl_status (*run)(struct tl_cli *cli, const struct tl_cli_args *args, struct tl_error *err);
 };
 

@@ -68,7 +68,6 @@ enum tl_status tl_cli_open(struct tl_cli *cli, const char *config_file, struct t
     const char *variable = getenv("TRUNKLINE_CONFIG");
     struct tl_config_source source = {.file = config_file};
 
-    cli->out = stdout;
     cli->log = (struct tl_log){.fd = STDERR_FILENO, .level = TL_LOG_WARN, .process = "trunkline"};
     if (!source.file)
         source.file = variable && *variable ? variable : TL_CONFIG_FILE;

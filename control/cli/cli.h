@@ -36,7 +36,7 @@ struct tl_cli {
     struct tl_kafka *kafka;
 };
 
-/** Loads settings and makes the loop. Call tl_cli_close in any case. */
+/** Loads settings and makes the loop. `out` is the caller's. Call tl_cli_close in any case. */
 TL_MUST_CHECK enum tl_status tl_cli_open(struct tl_cli *cli, const char *config_file,
                                          struct tl_error *err);
 void tl_cli_close(struct tl_cli *cli);

@@ -197,6 +197,7 @@ const struct tl_cli_command tl_cli_config_validate = {
     .operands_min = 1,
     .operands_max = TL_CLI_OPERANDS_MAX,
     .summary = "Reads files as apply does and names every mistake; needs no server.",
+    .offline = true,
     .run = validate};
 
 const struct tl_cli_command tl_cli_config_show = {

@@ -30,6 +30,9 @@ static enum tl_status run(const struct tl_cli_args *args, struct tl_error *err)
 {
     struct tl_cli cli = {0};
 
+    cli.out = stdout;
+    if (args->command->offline)
+        return args->command->run(&cli, args, err);
     enum tl_status st = tl_cli_open(&cli, args->config_file, err);
     if (st == TL_INVALID && cli.config.problems_len > 1) {
         (void)fputs(tl_buf_str(&cli.config.problems), stderr);

@@ -37,4 +37,5 @@ static enum tl_status print(struct tl_cli *cli, const struct tl_cli_args *args,
 const struct tl_cli_command tl_cli_print_settings = {
     .name = "settings",
     .summary = "Prints the reference page of all settings, in Markdown.",
+    .offline = true,
     .run = print};
