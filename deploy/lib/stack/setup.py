@@ -4,18 +4,16 @@ import subprocess
 
 from .java import ROOT
 from .services import DEMO
-from .wait import wait_for
 
 
-def command(argv, env, check=True):
-    """Run it; its output is shown only when it fails. Returns the exit status."""
+def command(argv, env):
+    """Run it; its output is shown only when it fails."""
     run = subprocess.run([str(a) for a in argv], env={**os.environ, **env}, cwd=ROOT,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
-    if check and run.returncode != 0:
+    if run.returncode != 0:
         raise RuntimeError(f"{os.path.basename(argv[0])} {' '.join(argv[1:])} failed "
                            f"({run.returncode}):\n{run.stdout}")
-    return run.returncode
 
 
 def migrate(dbmate, database_url, *words):
@@ -28,8 +26,5 @@ def topics(bin_folder, env):
     """Topics, schemas and the demonstration business; changes nothing that is right already."""
     trunkline = f"{bin_folder}/trunkline"
     command([trunkline, "topics", "create"], env)
-    # The broker answers before each of its parts knows of the new topics.
-    wait_for(lambda: command([trunkline, "topics", "check"], env, check=False) == 0,
-             "the topics are there", 30.0)
     command([trunkline, "schemas", "register"], env)
     command([trunkline, "config", "apply", DEMO], env)
