@@ -6,14 +6,14 @@ import shutil
 from .java import ROOT
 
 
-def compile_preset(preset, progress, targets=()):
-    """Configure and build build/<preset>. Returns its bin folder."""
+def compile_preset(preset, progress, options=()):
+    """Configure and build build/<preset>; `options` go to ninja. Returns its bin folder."""
     folder = f"{ROOT}/build/{preset}"
     log = f"{folder}.log"
     if os.path.exists(log):
         os.unlink(log)
     progress.run(f"build {preset}", ["cmake", "--preset", preset, "-S", ROOT], log)
-    progress.run(f"build {preset}", ["ninja", "-C", folder, *targets], log)
+    progress.run(f"build {preset}", ["ninja", "-C", folder, *options], log)
     return f"{folder}/bin"
 
 
