@@ -200,9 +200,9 @@ static size_t find_cards(const struct tl_detect *in, const struct tl_digits *ds,
         return 0;
     for (size_t i = seg->first; i < seg->end; i++)
         flags |= ds->digit[i].flags & (TL_DIGIT_HOMOPHONE | TL_DIGIT_TAKEN_BACK);
-    for (uint8_t skip = 0; skip < VIEWS; skip++)
+    for (unsigned skip = 0; skip < VIEWS; skip++)
         if ((skip & ~flags) == 0)
-            scan_view(&s, skip);
+            scan_view(&s, (uint8_t)skip);
     size_t n = choose(in, &s, found);
     if (n == 0)
         return 0;

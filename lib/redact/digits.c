@@ -22,13 +22,16 @@ struct reader {
     bool carry_waits; /* the carried digits are in, none of ours yet */
 };
 
+/* A bigger block for what stands in `old`, which may still be the caller's own. */
 static void *grow(void *old, const void *inline_mem, size_t used, size_t bytes)
 {
-    void *p = old == inline_mem ? malloc(bytes) : realloc(old, bytes);
+    void *p = malloc(bytes);
     if (p == NULL)
         abort();
-    if (old == inline_mem)
-        memcpy(p, old, used);
+    memcpy(p, old, used);
+    explicit_bzero(old, used); /* clear digits may stand in it */
+    if (old != inline_mem)
+        free(old);
     return p;
 }
 

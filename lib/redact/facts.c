@@ -179,10 +179,10 @@ static void date_found(const struct tl_facts *in, const struct tl_words *w, stru
     uint32_t dob = tl_cues_distance(in->cues, CUE(DOB), first, last);
     if (dob != TL_CUE_FAR && (day == 0 || tl_valid_date(year == 0 ? 2000 : year, month, day)))
         add(in, w, spans, TL_ENTITY_DOB, first, last, 0.90);
-    else if (day == 0 && year != 0 && near_card(in, first, last) && fits_expiry(in, year))
+    else if ((day == 0) != (year == 0) && near_card(in, first, last) &&
+             fits_expiry(in,
+                         year != 0 ? year : 2000 + day)) /* "April twenty seven" reads as a day */
         add(in, w, spans, TL_ENTITY_CARD_EXPIRY, first, last, 0.85);
-    else if (day != 0 && year == 0 && near_card(in, first, last) && fits_expiry(in, 2000 + day))
-        add(in, w, spans, TL_ENTITY_CARD_EXPIRY, first, last, 0.85); /* "April twenty seven" */
 }
 
 static void find_dates(const struct tl_facts *in, const struct tl_words *w, struct tl_spans *spans)

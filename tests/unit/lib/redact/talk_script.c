@@ -18,8 +18,8 @@ struct tl_redactor *tl_script_redactor(tl_entity_set on)
 static void keep(struct tl_script *s, const struct tl_redacted *red)
 {
     assert_int_equal(red->tag, s->n);
-    snprintf(s->text[s->n++], sizeof(s->text[0]), "%s",
-             red->text.len > 0 ? (const char *)red->text.data : "");
+    (void)snprintf(s->text[s->n++], sizeof(s->text[0]), "%s",
+                   red->text.len > 0 ? (const char *)red->text.data : "");
     for (size_t i = 0; i < red->n_entities; i++) {
         assert_true(s->n_entities < TL_ARRAY_LEN(s->entities));
         s->entities[s->n_entities++] = red->entities[i];
@@ -57,7 +57,7 @@ static void say(struct tl_script *s, struct tl_redactor *r, size_t turn, const c
     struct tl_redacted red;
     tl_redacted_init(&red);
     assert_int_equal(tl_redactor_draft(r, &u, &red, &err), TL_OK);
-    snprintf(s->draft[turn], sizeof(s->draft[turn]), "%s", tl_buf_str(&red.text));
+    (void)snprintf(s->draft[turn], sizeof(s->draft[turn]), "%s", tl_buf_str(&red.text));
     tl_redacted_finish(&red);
     pop_all(s, r, u.end_ms);
     assert_int_equal(tl_redactor_final(r, &u, u.end_ms, &err), TL_OK);

@@ -99,7 +99,8 @@ struct speech {
 static void put(struct speech *s, const char *word)
 {
     size_t n = strlen(s->text);
-    snprintf(s->text + n, sizeof(s->text) - n, "%s%s", n > 0 && word[0] != ',' ? " " : "", word);
+    (void)snprintf(s->text + n, sizeof(s->text) - n, "%s%s", n > 0 && word[0] != ',' ? " " : "",
+                   word);
 }
 
 static void put_digit_word(struct speech *s, unsigned d)
@@ -153,7 +154,7 @@ static size_t say_written(struct speech *s, const uint8_t *d, size_t n)
     if (s->written && chance(2) == 0) {
         static const char *const between[] = {"-", ".", ""};
         size_t at = strlen(s->text);
-        snprintf(s->text + at, sizeof(s->text) - at, "%s%s", between[chance(3)], token);
+        (void)snprintf(s->text + at, sizeof(s->text) - at, "%s%s", between[chance(3)], token);
     } else {
         put(s, token);
     }
@@ -314,7 +315,7 @@ static void play_turn(struct play *p, enum tl_redact_side side, const char *text
     u.end_ms = p->now_ms + 400;
     if (side == TL_REDACT_CUSTOMER) {
         size_t n = strlen(p->said);
-        snprintf(p->said + n, sizeof(p->said) - n, " | %s", text);
+        (void)snprintf(p->said + n, sizeof(p->said) - n, " | %s", text);
         char digits[4096] = "";
         /* A draft for every so many bytes, as the words come in. */
         for (u.len = 1 + chance(9); u.len < strlen(text); u.len += 1 + chance(24)) {
