@@ -120,6 +120,29 @@ enum tl_status tl_cli_kafka(struct tl_cli *cli, struct tl_kafka **ret_kafka, str
     return st;
 }
 
+static void count_topic(void *arg, const struct tl_topic_info *info)
+{
+    (void)arg;
+    (void)info;
+}
+
+/* Asks for something at once: librdkafka makes a handle although nobody is there, and its later
+ * errors do not say where it looked. */
+enum tl_status tl_cli_admin(struct tl_cli *cli, struct tl_admin **ret_admin, struct tl_error *err)
+{
+    TL_CLEANUP(tl_admin_destroyp) struct tl_admin *admin = NULL;
+
+    enum tl_status st =
+        tl_admin_create(&cli->kafka_settings, "trunkline", cli->settings.timeout_ms, &admin, err);
+    if (st == TL_OK)
+        st = tl_admin_topics_each(admin, count_topic, NULL, err);
+    if (st == TL_RETRY)
+        return tl_fail_prefix(err, "brokers %s", cli->kafka_settings.brokers);
+    if (st == TL_OK)
+        *ret_admin = TL_TAKE(admin);
+    return st;
+}
+
 enum tl_status tl_cli_wait(struct tl_cli *cli, const bool *done, int64_t deadline_ms,
                            const char *what, struct tl_error *err)
 {
@@ -231,7 +254,7 @@ void tl_cli_table_print(struct tl_cli_table *table, FILE *out)
             size_t w = text_width(table->row[r][c]);
             width[c] = w > width[c] ? w : width[c];
         }
-    for (size_t r = 0; r < table->rows; r++)
+    for (size_t r = 0; out && r < table->rows; r++)
         for (size_t c = 0; c < table->columns; c++) {
             const char *cell = table->row[r][c];
             bool last = c + 1 == table->columns;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "control/cli/args.h"
 #include "control/cli/settings.h"
+#include "kafka/admin.h"
 #include "kafka/client.h"
 #include "kafka/registry.h"
 #include "net/net.h"
@@ -46,6 +47,10 @@ TL_MUST_CHECK enum tl_status tl_cli_net(struct tl_cli *cli, struct tl_net **ret_
 TL_MUST_CHECK enum tl_status tl_cli_kafka(struct tl_cli *cli, struct tl_kafka **ret_kafka,
                                           struct tl_error *err);
 
+/** Administration of the brokers' topics; blocks. */
+TL_MUST_CHECK enum tl_status tl_cli_admin(struct tl_cli *cli, struct tl_admin **ret_admin,
+                                          struct tl_error *err);
+
 /** Runs the loop until *done, or until nothing came for deadline_ms (0: no limit).
  *  TL_RETRY: too late, `what` was waited for. TL_DENIED: interrupted (SIGINT, SIGTERM). */
 TL_MUST_CHECK enum tl_status tl_cli_wait(struct tl_cli *cli, const bool *done, int64_t deadline_ms,
@@ -66,6 +71,6 @@ struct tl_cli_table {
     size_t columns;
 };
 void tl_cli_table_row(struct tl_cli_table *table, size_t columns, const char *const *cells);
-void tl_cli_table_print(struct tl_cli_table *table, FILE *out); /* and finishes it */
+void tl_cli_table_print(struct tl_cli_table *table, FILE *out); /* NULL: nothing; and finishes it */
 
 #endif

@@ -11,7 +11,6 @@
 #include "control/cli/commands.h"
 #include "control/cli/record_json.h"
 #include "control/cli/store.h"
-#include "kafka/admin.h"
 #include "kafka/producer.h"
 #include "kafka/scan.h"
 
@@ -129,8 +128,7 @@ static enum tl_status open_reading(struct reading *r, struct tl_error *err)
     r->arena.max_bytes = ALL_BYTES_MAX;
     enum tl_status st = tl_cli_store_open(&r->store, r->cli, err);
     if (st == TL_OK)
-        st = tl_admin_create(&r->cli->kafka_settings, "trunkline", r->cli->settings.timeout_ms,
-                             &r->admin, err);
+        st = tl_cli_admin(r->cli, &r->admin, err);
     if (st == TL_OK)
         st = tl_cli_kafka(r->cli, &kafka, err);
     if (st == TL_OK)

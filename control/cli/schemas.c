@@ -212,11 +212,13 @@ static enum tl_status list(struct tl_cli *cli, const struct tl_cli_args *args, s
             (void)snprintf(id, sizeof(id), "%" PRId64, found.id);
         } else if (st == TL_NOT_FOUND) {
             st = TL_OK;
+        } else {
+            break;
         }
         tl_cli_table_row(&table, TL_ARRAY_LEN(titles),
                          (const char *[]){subject, tl_topics[i].type->name, version, id});
     }
-    tl_cli_table_print(&table, cli->out);
+    tl_cli_table_print(&table, st == TL_OK ? cli->out : NULL);
     return st;
 }
 

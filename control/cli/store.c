@@ -6,7 +6,6 @@
 
 #include "avro/topics.h"
 #include "base/time.h"
-#include "kafka/admin.h"
 #include "kafka/producer.h"
 
 #define ENTRY_BYTES_MAX (1024 * 1024)
@@ -61,8 +60,7 @@ static enum tl_status check_topic(struct tl_cli_store *store, struct tl_error *e
     TL_CLEANUP(tl_admin_destroyp) struct tl_admin *admin = NULL;
     int32_t partitions;
 
-    enum tl_status st = tl_admin_create(&store->cli->kafka_settings, "trunkline",
-                                        store->cli->settings.timeout_ms, &admin, err);
+    enum tl_status st = tl_cli_admin(store->cli, &admin, err);
     if (st == TL_OK)
         st = tl_admin_topic_partitions(admin, TL_TOPIC_CONFIG, &partitions, err);
     return st;

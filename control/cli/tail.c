@@ -12,7 +12,6 @@
 #include "control/cli/commands.h"
 #include "control/cli/record_json.h"
 #include "control/cli/store.h"
-#include "kafka/admin.h"
 
 /* What is left to read of a partition. */
 struct partition {
@@ -102,7 +101,10 @@ static void on_error(void *arg, const char *topic, int32_t partition, const stru
     (void)topic;
     if (err->status == TL_RETRY)
         return; /* it goes on by itself */
-    t->status = tl_fail(&t->err, err->status, "partition %d: %s", partition, err->msg);
+    if (err->status == TL_CONFLICT)
+        t->status = tl_fail(&t->err, TL_NOT_FOUND, "partition %d: no such offset", partition);
+    else
+        t->status = tl_fail(&t->err, err->status, "partition %d: %s", partition, err->msg);
     t->done = true;
 }
 
@@ -171,8 +173,7 @@ static enum tl_status look_at_partitions(struct tailing *t, bool until_end, stru
     TL_CLEANUP(tl_admin_destroyp) struct tl_admin *admin = NULL;
     struct tl_cli *cli = t->cli;
 
-    enum tl_status st =
-        tl_admin_create(&cli->kafka_settings, "trunkline", cli->settings.timeout_ms, &admin, err);
+    enum tl_status st = tl_cli_admin(cli, &admin, err);
     if (st == TL_OK)
         st = tl_admin_topic_partitions(admin, t->topic->name, &t->partitions, err);
     if (st != TL_OK)

@@ -7,7 +7,6 @@
 #include "base/time.h"
 #include "control/cli/cli.h"
 #include "control/cli/commands.h"
-#include "kafka/admin.h"
 
 #define LOOK_AGAIN_MS 20
 
@@ -49,8 +48,7 @@ static enum tl_status read_topics(struct tl_cli *cli, struct tl_admin **ret_admi
     for (size_t i = 0; i < TL_TOPICS_N; i++)
         rows[i] = (struct topic_row){.topic = &tl_topics[i],
                                      .wanted = wanted_partitions(cli, &tl_topics[i])};
-    enum tl_status st = tl_admin_create(&cli->kafka_settings, "trunkline", cli->settings.timeout_ms,
-                                        ret_admin, err);
+    enum tl_status st = tl_cli_admin(cli, ret_admin, err);
     if (st == TL_OK)
         st = tl_admin_topics_each(*ret_admin, note_topic, rows, err);
     return st;
