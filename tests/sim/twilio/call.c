@@ -81,6 +81,7 @@ void tl_tel_call_event(struct tl_tel_call *call, const char *name, json_t *field
     }
     free(text);
     json_decref(line);
+    json_decref(fields);
     tl_tel_report_wake(call);
 }
 
@@ -99,7 +100,6 @@ void tl_tel_call_error(struct tl_tel_call *call, int code, const char *fmt, ...)
                          (json_int_t)tl_tel_call_ms(call, tl_mono_us()));
     append(call->errors, line);
     tl_tel_call_event(call, "error", line);
-    json_decref(line);
 }
 
 static void on_heard(void *arg, const struct tl_tel_heard *heard)
@@ -126,7 +126,6 @@ static void on_heard(void *arg, const struct tl_tel_heard *heard)
     }
     append(call->heard, line);
     tl_tel_call_event(call, "heard", line);
-    json_decref(line);
 }
 
 static void on_gap(void *arg, const struct tl_tel_gap *gap)
@@ -438,7 +437,6 @@ void tl_tel_call_press(struct tl_tel_call *call, char key)
 
     append(call->keys_pressed, line);
     tl_tel_call_event(call, "key", line);
-    json_decref(line);
     if (key == 'w')
         return;
     if (call->stream)

@@ -105,7 +105,8 @@ static void release_marks(struct tl_tel_ear *ear, size_t n, bool echo)
         free(ear->mark[i].name);
     }
     ear->marks -= n;
-    memmove(ear->mark, ear->mark + n, ear->marks * sizeof(*ear->mark));
+    if (ear->marks) /* the array may be NULL */
+        memmove(ear->mark, ear->mark + n, ear->marks * sizeof(*ear->mark));
 }
 
 static void digest(const uint8_t *data, size_t len, char ret_hex[41])

@@ -43,7 +43,7 @@ static void report_said(struct tl_tel_call *call, bool whole, int64_t now_us)
 
     if (tl_tel_stream_is_started(call->stream))
         json_object_set_new(line, "stream_sid", json_string(tl_tel_stream_sid(call->stream)));
-    tl_tel_call_event(call, "said", line);
+    tl_tel_call_event(call, "said", json_incref(line));
     if (m->frames_us)
         json_object_set_new(line, "frames_us", m->frames_us);
     m->frames_us = NULL;

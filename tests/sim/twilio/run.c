@@ -64,7 +64,6 @@ static void report_spoken(struct tl_tel_call *call, const char *kind, const char
 
     json_array_append(call->spoken, line);
     tl_tel_call_event(call, "spoken", line);
-    json_decref(line);
 }
 
 /* Something is played to the caller for so long, or (ms < 0) until it hangs up. */
@@ -115,7 +114,6 @@ static void report_document(struct tl_tel_call *call, const char *url, const cha
 
     json_array_append(call->documents, line);
     tl_tel_call_event(call, "document", line);
-    json_decref(line);
 }
 
 static void load(struct tl_tel_call *call, const char *text, size_t len, const char *url)

@@ -285,7 +285,7 @@ static void report(struct tl_tel_stream *s, const struct tl_ws_close *close)
         (json_int_t)s->media_bytes, "marks_received", (json_int_t)s->marks_in, "clears_received",
         (json_int_t)s->clears_in, "errors", s->errors, "parameters", s->parameters);
 
-    tl_tel_call_event(call, "stream.closed", line);
+    tl_tel_call_event(call, "stream.closed", json_incref(line));
     json_array_append_new(call->streams, line);
 }
 
