@@ -1,0 +1,150 @@
+#ifndef TL_CONVERSATION_DIALOG_H
+#define TL_CONVERSATION_DIALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "avro/media_batch.h"
+#include "processors/conversation/conversation.h"
+#include "processors/conversation/ear.h"
+#include "processors/conversation/memory.h"
+#include "processors/conversation/talk.h"
+
+struct tl_recall;
+
+/** How far a dialog is:
+ *
+ *  CLAIMING ──session_started at S──▶ RECALLING ──log and mailboxes read──▶ LIVE ──stop──▶ ENDING ──▶ gone
+ *      ▲                                                                      │               ▲
+ *      └──────────────────── a new attachment of the same call ───────────────┘   no frame 20 s ┘
+ */
+enum tl_dialog_stage {
+    TL_DIALOG_CLAIMING,
+    TL_DIALOG_RECALLING,
+    TL_DIALOG_LIVE,
+    TL_DIALOG_ENDING,
+};
+
+/** An item that came before the dialog was live. */
+struct tl_dialog_item {
+    struct tl_dialog_item *prev, *next;
+    enum tl_media_kind kind;
+    struct tl_claim claim;
+    int64_t n, timestamp_ms, at_ms; /* at_ms: wall clock of its batch */
+    int mailbox;
+    int64_t mailbox_offset;
+    size_t len;
+    char data[]; /* sound, or NUL-terminated text */
+};
+
+/** One leg of one call, held by this process. */
+struct tl_dialog {
+    struct tl_conversation *conversation;
+    UT_hash_handle hh; /* by call_id: one leg a call so far */
+    char call_id[TL_UUID_TEXT_LEN + 1];
+    struct tl_uuid call_uuid;
+    enum tl_dialog_stage stage;
+    unsigned refs;       /* deliveries under way */
+    unsigned generation; /* rises with every claim */
+    bool gone;           /* out of the table; freed when refs are 0 */
+
+    /* who and where */
+    struct tl_claim claim;
+    char stream_sid[64], call_sid[64], business_id[64], from_number[64], to_number[64], leg[16];
+    int business_version;
+    enum tl_direction direction;
+    int64_t call_started_at, call_start_offset;
+    int calls_partition;
+    int ingest;
+    int64_t ingest_epoch;
+    int64_t started_offset; /* of the STARTED that it answers, in the own mailbox */
+    int64_t first_n;
+    int64_t S, previous_S;  /* offsets of session_started in the log */
+    int64_t checkpoint_offset;
+    int64_t began_us;
+
+    /* what was said */
+    struct tl_memory memory;
+    struct tl_talk talk;
+    bool has_talk;
+    struct tl_ear ear;
+    struct tl_recall *recall;
+    struct tl_dialog_item *pending; /* came while not live */
+    size_t pending_n;
+
+    /* sound in */
+    struct tl_claim heard_claim; /* attachment of the newest item */
+    int64_t heard_n;             /* newest n of it; -1: none */
+    int64_t stream_base_ms;      /* call time of the stream's timestamp 0 */
+    bool has_base;
+    int64_t last_frame_ms;       /* monotonic */
+    struct tl_buf early;         /* sound for a session that is not ready */
+
+    /* the AI */
+    struct tl_speech *speech, *next_speech; /* next: renewal */
+    bool speech_ready, next_ready;
+    struct tl_timer retry_timer;
+    int64_t ai_wanted_since_ms; /* monotonic; 0: it is there */
+    int64_t session_opened_ms;
+    int ai_attempts;
+    int response_failures;
+    bool wants_greeting, wants_answer, wants_continuation;
+    int64_t answer_due_ms; /* monotonic, with response_delay; 0: none */
+    int64_t turn_ended_ms; /* monotonic: when the caller's turn ended, for the metric; 0: answered */
+    int summary_to_turn;   /* a summary is under way up to this turn; 0: none */
+
+    /* silence and the end */
+    int64_t last_words_ms; /* monotonic: newest speech of anybody */
+    int silence_prompts;
+    bool wants_end, end_asked; /* by us: goodbye is being said; the intent is written */
+    char end_reason[64], end_call_id[64];
+    bool stopped;
+    int64_t ending_since_ms;
+    bool is_watched; /* by tl_closing */
+    bool finals_written;
+    bool changed; /* since the last checkpoint */
+    int64_t last_checkpoint_ms;
+};
+
+/** A leg was given to this process: a new dialog, or a new attachment of one that is here. */
+void tl_dialog_on_started(struct tl_conversation *conversation, const struct tl_media_batch *batch,
+                          const struct tl_media_item *item, int64_t mailbox_offset);
+
+/** An item of the own mailbox for a dialog that is here. */
+void tl_dialog_on_item(struct tl_dialog *dialog, const struct tl_media_batch *batch,
+                       const struct tl_media_item *item, int64_t mailbox_offset);
+
+/** Time passed; a few times a second. */
+void tl_dialog_tick(struct tl_dialog *dialog, int64_t now_ms);
+
+/** An event of its call that stands in the log now; only while it is ENDING. */
+void tl_dialog_on_event(struct tl_dialog *dialog, const struct tl_call_event *event);
+
+/** The configuration of its business changed. */
+void tl_dialog_on_config(struct tl_dialog *dialog, const struct tl_config_entry *entry);
+
+/** This process drains: finals out, and ask to be moved. */
+void tl_dialog_hand_over(struct tl_dialog *dialog);
+
+/** Drops it here without a word in the log: another one holds the leg, or the process leaves. */
+void tl_dialog_drop(struct tl_dialog *dialog, const char *reason);
+
+/* Between dialog.c and its parts (recall.c, dialog_ai.c); nobody else calls these. */
+void tl_dialog_live(struct tl_dialog *dialog);      /* recall is done: go on */
+void tl_dialog_recall_failed(struct tl_dialog *dialog, const char *reason);
+void tl_dialog_lost(struct tl_dialog *dialog, const struct tl_claim *winner,
+                    const char *winner_stream_sid, const char *reason);
+void tl_dialog_handle(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+void tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event); /* an event of the holder */
+struct tl_talk_now tl_dialog_now(const struct tl_dialog *dialog);
+const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
+
+void tl_dialog_ai_open(struct tl_dialog *dialog);
+void tl_dialog_ai_close(struct tl_dialog *dialog);
+void tl_dialog_ai_hear(struct tl_dialog *dialog, struct tl_bytes audio);
+void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
+void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,
+                       const char *dial_number);
+
+#endif

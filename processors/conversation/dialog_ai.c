@@ -1,0 +1,567 @@
+/* The dialog's side of the AI: opening, losing and renewing sessions, what they report, silence, and
+ * what happens when no AI can be had. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "crypto/hash.h"
+#include "processors/conversation/cost.h"
+#include "processors/conversation/dialog.h"
+#include "processors/conversation/prompt.h"
+
+#define RETRY_FIRST_MS 250
+#define RETRY_MAX_MS 2000
+#define RESPONSE_FAILURES_MAX 2
+#define TOOLS_MAX 16
+#define RENEW_QUIET_MS 700 /* of silence on both sides */
+#define INSTRUCTIONS_BYTES_MAX (128u << 10)
+
+static const struct tl_speech_callbacks callbacks, next_callbacks;
+
+static const struct tl_speech_driver *driver_of(const struct tl_dialog *d)
+{
+    return d->conversation->driver;
+}
+
+static void respond(struct tl_dialog *d, const char *more)
+{
+    if (d->speech_ready && !d->end_asked)
+        driver_of(d)->respond(d->speech, more);
+}
+
+/* ---- opening ---- */
+
+static enum tl_openai_dialect dialect_of(const struct tl_dialog *d, const struct tl_business *b)
+{
+    const char *name = *b->dialect ? b->dialect : d->conversation->openai.dialect;
+    return strcmp(name, "beta") == 0 ? TL_OPENAI_BETA : TL_OPENAI_GA;
+}
+
+/* Temperature only exists in the older dialect, and some voices do not exist any more: say so once. */
+static void warn_settings(struct tl_dialog *d, const struct tl_business *b, bool voice_replaced,
+                          enum tl_openai_dialect dialect)
+{
+    if (voice_replaced)
+        tl_log_warn(d->conversation->log, "ai.voice_replaced", TL_STR("call_id", d->call_id),
+                    TL_STR("business_id", d->business_id), TL_STR("voice", b->voice));
+    if (b->temperature.set && dialect == TL_OPENAI_GA)
+        tl_log_warn(d->conversation->log, "ai.temperature_ignored", TL_STR("call_id", d->call_id),
+                    TL_STR("business_id", d->business_id),
+                    TL_STR("reason", "the present shape of the API has none"));
+}
+
+static void fill_session(struct tl_dialog *d, const struct tl_business *b,
+                         enum tl_openai_dialect dialect, struct tl_openai_session *s)
+{
+    bool replaced;
+
+    *s = (struct tl_openai_session){
+        .voice = tl_openai_voice(*b->voice ? b->voice : "marin", dialect, &replaced),
+        .transcription_model = *b->transcription_model
+                                   ? b->transcription_model
+                                   : d->conversation->openai.transcription_model,
+        .semantic_vad = strcmp(b->turn_detection, "semantic_vad") == 0,
+        .eagerness = b->eagerness,
+        .vad_threshold = b->vad_threshold > 0 ? b->vad_threshold : 0.5,
+        .vad_prefix_ms = b->vad_prefix_ms > 0 ? b->vad_prefix_ms : 300,
+        .vad_silence_ms = b->vad_silence_ms > 0 ? b->vad_silence_ms : 500,
+        .create_response = b->response_delay_ms <= 0,
+        .has_temperature = b->temperature.set,
+        .temperature = b->temperature.value,
+        .language = ""};
+    warn_settings(d, b, replaced, dialect);
+}
+
+static enum tl_status open_session(struct tl_dialog *d, const struct tl_speech_callbacks *on,
+                                   struct tl_speech **ret, struct tl_error *err)
+{
+    struct tl_conversation *c = d->conversation;
+    const struct tl_business *b = tl_dialog_business(d);
+    struct tl_openai_tool tools[TOOLS_MAX];
+    struct tl_speech_turn history[TL_MEMORY_TURNS_MAX + 1];
+    struct tl_speech_options o = {.callbacks = on, .arg = d, .history = history};
+    const struct tl_prompt_call call = {.from_number = d->from_number,
+                                        .direction = d->direction == TL_DIRECTION_OUTBOUND
+                                                         ? "outbound"
+                                                         : "inbound",
+                                        .summary = d->memory.summary};
+    char language[3] = "";
+    struct tl_buf instructions;
+
+    if (!b)
+        return tl_fail(err, TL_NOT_FOUND, "business %s is not configured", d->business_id);
+    o.dialect = dialect_of(d, b);
+    o.model = *b->model ? b->model : c->openai.model;
+    fill_session(d, b, o.dialect, &o.session);
+    (void)snprintf(language, sizeof(language), "%.2s", b->language);
+    o.session.language = language;
+    o.session.tools = tools;
+    o.session.tools_n = tl_prompt_tools(b, tools, TOOLS_MAX);
+    for (size_t i = 0; i < d->memory.turns_n; i++)
+        history[o.history_n++] = (struct tl_speech_turn){.speaker = d->memory.turns[i].speaker,
+                                                         .text = d->memory.turns[i].text};
+    tl_buf_init(&instructions, INSTRUCTIONS_BYTES_MAX);
+    tl_prompt_instructions(b, &call, &instructions);
+    o.session.instructions = tl_buf_str(&instructions);
+    enum tl_status st = c->driver->open(c->driver_self, &o, ret, err);
+    tl_buf_finish(&instructions);
+    return st;
+}
+
+/* ---- no AI ---- */
+
+static void give_up(struct tl_dialog *d, const char *reason)
+{
+    const struct tl_business *b = tl_dialog_business(d);
+    struct tl_call_event event = {0};
+    char id[TL_UUID_TEXT_LEN + 1];
+    struct tl_uuid uuid = tl_uuid_v4();
+    struct tl_escalation_requested escalation = {.request_id = id,
+                                                 .trigger = "ai_unavailable",
+                                                 .reason = reason};
+
+    tl_uuid_format(&uuid, id);
+    event.escalation_requested = &escalation;
+    tl_dialog_send(d, &event);
+    tl_log_error(d->conversation->log, "ai.unavailable", TL_STR("call_id", d->call_id),
+                 TL_STR("business_id", d->business_id), TL_STR("reason", reason));
+    (void)snprintf(d->end_reason, sizeof(d->end_reason), "ai_unavailable");
+    tl_dialog_ask_end(d, "ai_unavailable",
+                      b && *b->unavailable_sentence
+                          ? b->unavailable_sentence
+                          : "We are sorry, we have a technical problem. Please call again later.",
+                      b ? b->fallback_number : NULL);
+}
+
+static void on_retry(void *arg)
+{
+    tl_dialog_ai_open(arg);
+}
+
+static void session_lost(struct tl_dialog *d, bool fatal, const char *reason)
+{
+    int64_t now = tl_mono_ms();
+    int64_t delay = RETRY_FIRST_MS << (d->ai_attempts < 4 ? d->ai_attempts : 4);
+    uint8_t jitter;
+
+    if (!d->ai_wanted_since_ms)
+        d->ai_wanted_since_ms = now;
+    if (fatal || now - d->ai_wanted_since_ms > d->conversation->openai.reconnect_deadline_ms) {
+        give_up(d, reason);
+        return;
+    }
+    tl_random_bytes(&jitter, 1);
+    delay = delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS;
+    delay -= delay * jitter / 1024; /* less a quarter at most */
+    d->ai_attempts++;
+    tl_timer_start(&d->retry_timer, d->conversation->loop, (uint64_t)delay, on_retry, d);
+}
+
+void tl_dialog_ai_open(struct tl_dialog *d)
+{
+    struct tl_error err;
+
+    if (d->speech || d->end_asked || d->stage == TL_DIALOG_ENDING)
+        return;
+    d->speech_ready = false;
+    d->session_opened_ms = tl_mono_ms();
+    if (!d->ai_wanted_since_ms)
+        d->ai_wanted_since_ms = d->session_opened_ms;
+    tl_ear_reset(&d->ear);
+    tl_buf_reset(&d->early);
+    enum tl_status st = open_session(d, &callbacks, &d->speech, &err);
+    if (st != TL_OK)
+        session_lost(d, st != TL_RETRY, err.msg);
+    tl_gauge_add(&d->conversation->metrics.ai_sessions, st == TL_OK);
+}
+
+static void drop_next(struct tl_dialog *d)
+{
+    if (!d->next_speech)
+        return;
+    driver_of(d)->close(TL_TAKE(d->next_speech));
+    d->next_ready = false;
+    tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
+}
+
+void tl_dialog_ai_close(struct tl_dialog *d)
+{
+    tl_timer_stop(&d->retry_timer);
+    drop_next(d);
+    if (!d->speech)
+        return;
+    driver_of(d)->close(TL_TAKE(d->speech));
+    d->speech_ready = false;
+    tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
+}
+
+void tl_dialog_ai_hear(struct tl_dialog *d, struct tl_bytes audio)
+{
+    if (d->speech_ready)
+        driver_of(d)->append(d->speech, audio);
+    else if (d->speech)
+        tl_buf_add(&d->early, audio.data, audio.len); /* full: give up comes first */
+}
+
+/* ---- what a session reports ---- */
+
+static void on_ready(void *arg)
+{
+    struct tl_dialog *d = arg;
+    const struct tl_business *b = tl_dialog_business(d);
+    struct tl_buf more;
+
+    d->speech_ready = true;
+    tl_histogram_observe(&d->conversation->metrics.ai_connect,
+                         (tl_mono_ms() - d->session_opened_ms) * 1000);
+    d->ai_wanted_since_ms = 0;
+    d->ai_attempts = 0;
+    for (size_t at = 0; at < d->early.len; at += 8000) { /* a second each */
+        size_t n = d->early.len - at < 8000 ? d->early.len - at : 8000;
+        driver_of(d)->append(d->speech, (struct tl_bytes){d->early.data + at, n});
+    }
+    tl_buf_finish(&d->early);
+    tl_buf_init(&d->early, 30 * 8000);
+    tl_buf_init(&more, 4096);
+    if (d->wants_greeting && b) {
+        tl_prompt_greeting(b, &more);
+        respond(d, tl_buf_str(&more));
+    } else if (d->wants_continuation) {
+        respond(d, tl_prompt_continue);
+    } else if (d->wants_answer) {
+        respond(d, NULL);
+    }
+    d->wants_greeting = d->wants_continuation = d->wants_answer = false;
+    tl_buf_finish(&more);
+}
+
+static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
+{
+    struct tl_dialog *d = arg;
+
+    d->last_words_ms = tl_mono_ms();
+    d->silence_prompts = 0;
+    d->answer_due_ms = 0;
+    if (d->wants_end && !d->end_asked)
+        d->wants_end = false; /* they go on talking: no goodbye yet */
+    const struct tl_business *b = tl_dialog_business(d);
+    bool cut = tl_talk_on_speech_started(&d->talk, item_id, audio_ms, tl_dialog_now(d));
+    if (cut && b && b->response_delay_ms > 0)
+        driver_of(d)->cancel(d->speech); /* the provider does not interrupt by itself then */
+}
+
+static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
+{
+    struct tl_dialog *d = arg;
+    const struct tl_business *b = tl_dialog_business(d);
+
+    d->last_words_ms = d->turn_ended_ms = tl_mono_ms();
+    if (b && b->response_delay_ms > 0)
+        d->answer_due_ms = d->last_words_ms + b->response_delay_ms;
+    tl_talk_on_speech_stopped(&d->talk, item_id, audio_ms);
+}
+
+static void on_committed(void *arg, const char *item_id)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_committed(&d->talk, item_id, tl_dialog_now(d));
+}
+
+static void on_words(void *arg, const char *item_id, const char *delta)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_words(&d->talk, item_id, delta, tl_dialog_now(d));
+}
+
+static void on_transcript(void *arg, const char *item_id, const char *text)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_transcript(&d->talk, item_id, text, tl_dialog_now(d));
+}
+
+static void on_answer(void *arg, const char *item_id, const char *response_id)
+{
+    struct tl_dialog *d = arg;
+
+    (void)response_id;
+    tl_talk_on_answer(&d->talk, item_id);
+}
+
+static void on_answer_sound(void *arg, const char *item_id, struct tl_bytes audio)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_answer_sound(&d->talk, item_id, audio, tl_dialog_now(d));
+}
+
+static void on_answer_words(void *arg, const char *item_id, const char *delta)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_answer_words(&d->talk, item_id, delta);
+}
+
+static void on_answer_done(void *arg, const char *item_id)
+{
+    struct tl_dialog *d = arg;
+    tl_talk_on_answer_done(&d->talk, item_id, tl_dialog_now(d));
+}
+
+static void on_tool(void *arg, const char *provider_call_id, const char *name, const char *arguments)
+{
+    struct tl_dialog *d = arg;
+
+    (void)arguments; /* end_call has a reason for the model's own sake; none of it is needed */
+    if (strcmp(name, "end_call") == 0) { /* once goodbye has been heard: see the tick */
+        d->wants_end = true;
+        (void)snprintf(d->end_call_id, sizeof(d->end_call_id), "%s", provider_call_id);
+        driver_of(d)->tool_output(d->speech, provider_call_id, "{\"status\":\"ending\"}", false);
+        return;
+    }
+    tl_log_warn(d->conversation->log, "ai.unknown_tool", TL_STR("call_id", d->call_id),
+                TL_STR("name", name));
+    driver_of(d)->tool_output(d->speech, provider_call_id, "{\"error\":\"there is no such tool\"}",
+                              true);
+}
+
+static void on_response_done(void *arg, bool failed, const char *reason)
+{
+    struct tl_dialog *d = arg;
+
+    tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
+    if (!failed) {
+        d->response_failures = 0;
+        return;
+    }
+    tl_log_warn(d->conversation->log, "ai.answer_failed", TL_STR("call_id", d->call_id),
+                TL_STR("reason", reason));
+    if (++d->response_failures <= RESPONSE_FAILURES_MAX)
+        d->answer_due_ms = tl_mono_ms() + 1000 * d->response_failures;
+    else
+        give_up(d, reason);
+}
+
+static void on_text(void *arg, const char *text)
+{
+    struct tl_dialog *d = arg;
+    struct tl_call_event event = {0};
+    struct tl_redacted red;
+    struct tl_error err;
+    int to_turn = d->summary_to_turn;
+
+    d->summary_to_turn = 0;
+    if (!to_turn)
+        return;
+    for (size_t i = 0; i < d->memory.turns_n && d->memory.turns[i].turn <= to_turn; i++)
+        if (d->memory.turns[i].item_id[0])
+            driver_of(d)->forget(d->speech, d->memory.turns[i].item_id);
+    tl_redacted_init(&red);
+    bool is_masked = text && tl_redactor_text(d->talk.redactor, TL_REDACT_PROSE, text, strlen(text),
+                                              &red, &err) == TL_OK;
+    tl_memory_summarise(&d->memory, to_turn, is_masked ? tl_buf_str(&red.text) : NULL);
+    tl_redacted_finish(&red);
+    driver_of(d)->remember(d->speech, TL_SPEAKER_UNKNOWN, d->memory.summary);
+    struct tl_summarised summarised = {.to_turn = to_turn, .text = d->memory.summary};
+    event.summarised = &summarised;
+    tl_dialog_send(d, &event);
+}
+
+static void on_usage(void *arg, const struct tl_usage *usage)
+{
+    struct tl_dialog *d = arg;
+    struct tl_conversation *c = d->conversation;
+    struct tl_call_event event = {0};
+    struct tl_usage priced = *usage;
+
+    priced.cost_microusd = tl_cost_microusd(&c->openai.prices, usage);
+    tl_counter_add(&c->metrics.cost_microusd, (uint64_t)priced.cost_microusd);
+    c->tokens_minute += usage->input_text_tokens + usage->input_audio_tokens +
+                        usage->output_text_tokens + usage->output_audio_tokens;
+    event.usage = &priced;
+    tl_dialog_send(d, &event);
+}
+
+static void forget_session(struct tl_dialog *d)
+{
+    driver_of(d)->close(TL_TAKE(d->speech));
+    d->speech_ready = false;
+    tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
+}
+
+static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
+{
+    struct tl_dialog *d = arg;
+    bool was_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
+    bool was_speaking = tl_talk_is_caller_speaking(&d->talk);
+
+    tl_counter_add(tl_counter_of(&d->conversation->metrics.ai_sessions_ended,
+                                 end == TL_SPEECH_FATAL ? "fatal" : "lost"),
+                   1);
+    tl_log_warn(d->conversation->log, "ai.session_lost", TL_STR("call_id", d->call_id),
+                TL_STR("reason", reason), TL_BOOL("fatal", end == TL_SPEECH_FATAL));
+    forget_session(d);
+    d->summary_to_turn = 0;
+    tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
+    if (d->stage == TL_DIALOG_ENDING || d->end_asked)
+        return;
+    if (d->next_ready) { /* the renewal is there already */
+        d->speech = TL_TAKE(d->next_speech);
+        d->next_ready = false;
+        d->speech_ready = true;
+        tl_ear_reset(&d->ear);
+        respond(d, was_answering || was_speaking ? tl_prompt_continue : NULL);
+        return;
+    }
+    drop_next(d);
+    d->wants_answer |= was_answering || was_speaking;
+    session_lost(d, end == TL_SPEECH_FATAL, reason);
+}
+
+static const struct tl_speech_callbacks callbacks = {.on_ready = on_ready,
+                                                     .on_speech_started = on_speech_started,
+                                                     .on_speech_stopped = on_speech_stopped,
+                                                     .on_committed = on_committed,
+                                                     .on_words = on_words,
+                                                     .on_transcript = on_transcript,
+                                                     .on_answer = on_answer,
+                                                     .on_answer_sound = on_answer_sound,
+                                                     .on_answer_words = on_answer_words,
+                                                     .on_answer_done = on_answer_done,
+                                                     .on_tool = on_tool,
+                                                     .on_response_done = on_response_done,
+                                                     .on_text = on_text,
+                                                     .on_usage = on_usage,
+                                                     .on_closed = on_closed};
+
+/* ---- renewal before the session's time limit ---- */
+
+static void on_next_ready(void *arg)
+{
+    struct tl_dialog *d = arg;
+
+    if (d->next_speech)
+        d->next_ready = true;
+    else
+        on_ready(arg);
+}
+
+static void on_next_closed(void *arg, enum tl_speech_end end, const char *reason)
+{
+    struct tl_dialog *d = arg;
+
+    if (!d->next_speech) {
+        on_closed(arg, end, reason);
+        return;
+    }
+    tl_log_warn(d->conversation->log, "ai.renewal_failed", TL_STR("call_id", d->call_id),
+                TL_STR("reason", reason));
+    drop_next(d); /* the next tick tries again */
+}
+
+/* A session that was opened as the next one serves on as the present one with these. */
+static const struct tl_speech_callbacks next_callbacks = {.on_ready = on_next_ready,
+                                                          .on_speech_started = on_speech_started,
+                                                          .on_speech_stopped = on_speech_stopped,
+                                                          .on_committed = on_committed,
+                                                          .on_words = on_words,
+                                                          .on_transcript = on_transcript,
+                                                          .on_answer = on_answer,
+                                                          .on_answer_sound = on_answer_sound,
+                                                          .on_answer_words = on_answer_words,
+                                                          .on_answer_done = on_answer_done,
+                                                          .on_tool = on_tool,
+                                                          .on_response_done = on_response_done,
+                                                          .on_text = on_text,
+                                                          .on_usage = on_usage,
+                                                          .on_closed = on_next_closed};
+
+static bool is_quiet(const struct tl_dialog *d, int64_t now_ms)
+{
+    return tl_talk_is_idle(&d->talk) && !driver_of(d)->is_answering(d->speech) &&
+           !d->summary_to_turn && !d->answer_due_ms && !d->wants_end &&
+           now_ms - d->last_words_ms > RENEW_QUIET_MS;
+}
+
+static int64_t renew_after_ms(const struct tl_dialog *d)
+{
+    int64_t expires_at = driver_of(d)->expires_at_ms(d->speech);
+    int64_t limit = d->conversation->openai.session_max_ms;
+    int64_t opened_wall = tl_now_ms() - (tl_mono_ms() - d->session_opened_ms);
+
+    if (expires_at > opened_wall) { /* five sixths of what the provider allows */
+        int64_t allowed = (expires_at - opened_wall) * 5 / 6;
+        limit = allowed < limit ? allowed : limit;
+    }
+    return limit;
+}
+
+/* A new session is opened at a quiet moment and takes over at once, while it is still quiet: its
+ * history is complete then, and nobody hears anything. */
+static void tick_renewal(struct tl_dialog *d, int64_t now_ms)
+{
+    struct tl_error err;
+
+    if (!d->speech_ready || now_ms - d->session_opened_ms < renew_after_ms(d))
+        return;
+    if (!is_quiet(d, now_ms)) {
+        drop_next(d); /* somebody spoke: its history has a hole */
+        return;
+    }
+    if (!d->next_speech) {
+        if (open_session(d, &next_callbacks, &d->next_speech, &err) == TL_OK)
+            tl_gauge_add(&d->conversation->metrics.ai_sessions, 1);
+        return;
+    }
+    if (!d->next_ready)
+        return;
+    driver_of(d)->close(d->speech);
+    tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
+    d->speech = TL_TAKE(d->next_speech);
+    d->next_ready = false;
+    d->session_opened_ms = now_ms;
+    tl_ear_reset(&d->ear);
+    tl_counter_add(&d->conversation->metrics.ai_renewals, 1);
+    tl_log_info(d->conversation->log, "ai.session_renewed", TL_STR("call_id", d->call_id));
+}
+
+/* ---- silence and goodbye ---- */
+
+static void tick_silence(struct tl_dialog *d, int64_t now_ms)
+{
+    const struct tl_business *b = tl_dialog_business(d);
+
+    if (!b || !d->speech_ready || d->wants_end || !tl_talk_is_idle(&d->talk) ||
+        driver_of(d)->is_answering(d->speech))
+        return;
+    int64_t silent_s = (now_ms - d->last_words_ms) / 1000;
+    if (b->silence_end_s > 0 && silent_s >= b->silence_end_s) {
+        d->wants_end = true;
+        d->last_words_ms = now_ms;
+        (void)snprintf(d->end_reason, sizeof(d->end_reason), "silence");
+        respond(d, tl_prompt_goodbye);
+    } else if (b->silence_prompt_s > 0 && silent_s >= (int64_t)b->silence_prompt_s *
+                                                          (d->silence_prompts + 1)) {
+        d->silence_prompts++;
+        respond(d, tl_prompt_silence);
+    }
+}
+
+static void tick_goodbye(struct tl_dialog *d)
+{
+    bool is_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
+
+    if (d->wants_end && !d->end_asked && !is_answering && tl_talk_is_idle(&d->talk))
+        tl_dialog_ask_end(d, d->end_reason[0] ? d->end_reason : "ended_by_ai", NULL, NULL);
+}
+
+void tl_dialog_ai_tick(struct tl_dialog *d, int64_t now_ms)
+{
+    if (d->answer_due_ms && now_ms >= d->answer_due_ms) {
+        d->answer_due_ms = 0;
+        respond(d, NULL);
+    }
+    tick_goodbye(d);
+    if (!d->end_asked) {
+        tick_silence(d, now_ms);
+        tick_renewal(d, now_ms);
+    }
+}

@@ -1,0 +1,20 @@
+#ifndef TL_CONVERSATION_OPENAI_SPEECH_H
+#define TL_CONVERSATION_OPENAI_SPEECH_H
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/net.h"
+#include "processors/conversation/settings.h"
+#include "processors/conversation/speech.h"
+
+/** OpenAI Realtime as a speech provider: `self` of the driver. */
+struct tl_openai_provider {
+    struct tl_net *net;
+    const struct tl_log *log;
+    const struct tl_openai_settings *settings;
+    struct tl_metric_vec *errors; /* code */
+};
+
+extern const struct tl_speech_driver tl_openai_speech_driver;
+
+#endif

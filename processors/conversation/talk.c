@@ -1,0 +1,707 @@
+/* Turns, drafts, finals, playback: see talk.h. The rules are in the design, "The log is the memory":
+ * sound is released only behind a draft in the log, finals enter in turn order, as heard. */
+#include "processors/conversation/talk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/uuid.h"
+
+#define PIECE_BYTES 1600        /* 200 ms: one piece, one mark */
+#define STARVING_MS 400         /* less than this unheard: do not save on drafts */
+#define DRAFT_EVERY_MS 150
+#define SOUND_BYTES_MAX (4u << 20)
+#define TEXT_BYTES_MAX (60u << 10)
+#define PREDECESSOR_WAIT_MS 1500 /* without a mark: what it left unheard stays unheard */
+
+struct tl_talk_turn {
+    struct tl_talk_turn *prev, *next;
+    int turn;
+    enum tl_speaker speaker;
+    char item_id[64];
+    char utterance_id[TL_UUID_TEXT_LEN + 1];
+    int revision;
+    struct tl_buf text; /* as spoken, not masked */
+    int64_t start_ms, end_ms; /* call time */
+    bool has_draft;
+    /* the caller */
+    bool transcribed, failed;
+    int64_t committed_at_ms; /* monotonic */
+    bool has_place;
+    struct tl_ear_place place; /* where it ends */
+    /* the AI */
+    bool has_answers_to;
+    struct tl_position answers_to;
+    struct tl_buf sound;  /* from heard on */
+    int64_t sound_base;   /* bytes before sound.data[0] */
+    int64_t generated, drafted, draft_bytes, released; /* bytes of the turn's sound */
+    int64_t heard_ms;
+    int64_t last_draft_ms, last_mark_ms; /* monotonic */
+    bool draft_in_flight, complete, cut, of_predecessor, orphan;
+};
+
+/* ---- turns ---- */
+
+static struct tl_talk_turn *turn_create(struct tl_talk *talk, enum tl_speaker speaker,
+                                        const char *item_id)
+{
+    struct tl_talk_turn *t = calloc(1, sizeof(*t));
+    struct tl_uuid id = tl_uuid_v4();
+
+    if (!t)
+        abort();
+    t->speaker = speaker;
+    tl_uuid_format(&id, t->utterance_id);
+    if (speaker == TL_SPEAKER_CUSTOMER && talk->reuse_id[0]) {
+        (void)snprintf(t->utterance_id, sizeof(t->utterance_id), "%s", talk->reuse_id);
+        t->revision = talk->reuse_revision;
+        t->has_draft = true;
+        talk->reuse_id[0] = '\0';
+    }
+    (void)snprintf(t->item_id, sizeof(t->item_id), "%s", item_id);
+    tl_buf_init(&t->text, TEXT_BYTES_MAX);
+    tl_buf_init(&t->sound, SOUND_BYTES_MAX);
+    return t;
+}
+
+static void turn_destroy(struct tl_talk_turn *t)
+{
+    tl_buf_finish(&t->text);
+    tl_buf_finish(&t->sound);
+    if (t->draft_in_flight) { /* its delivery is still to come and finds it */
+        t->orphan = true;
+        return;
+    }
+    free(t);
+}
+
+static struct tl_talk_turn *find(struct tl_talk *talk, const char *item_id)
+{
+    struct tl_talk_turn *t;
+
+    if (talk->speaking && strcmp(talk->speaking->item_id, item_id) == 0)
+        return talk->speaking;
+    DL_FOREACH (talk->turns, t)
+        if (strcmp(t->item_id, item_id) == 0)
+            return t;
+    return NULL;
+}
+
+static bool is_ai(const struct tl_talk_turn *t)
+{
+    return t->speaker == TL_SPEAKER_AI;
+}
+
+static bool is_unheard(const struct tl_talk_turn *t)
+{
+    return is_ai(t) && !t->cut && (!t->complete || t->heard_ms * 8 < t->generated);
+}
+
+/* ---- utterances ---- */
+
+static enum tl_redact_side side_of(enum tl_speaker speaker)
+{
+    return speaker == TL_SPEAKER_CUSTOMER ? TL_REDACT_CUSTOMER : TL_REDACT_AGENT;
+}
+
+/* Of the AI's words what was heard of its sound, up to the last whole word. */
+static size_t heard_len(const struct tl_talk_turn *t)
+{
+    int64_t heard = t->heard_ms * 8;
+    const char *text = t->text.data ? (const char *)t->text.data : "";
+
+    if (!t->generated || heard >= t->generated - PIECE_BYTES / 2)
+        return t->generated || t->of_predecessor ? t->text.len : t->heard_ms ? t->text.len : 0;
+    size_t len = (size_t)((double)t->text.len * (double)heard / (double)t->generated);
+    while (len && text[len] != ' ')
+        len--;
+    return len;
+}
+
+static struct tl_redact_utterance to_redact(const struct tl_talk_turn *t, size_t len)
+{
+    return (struct tl_redact_utterance){.side = side_of(t->speaker),
+                                        .text = t->text.data ? (const char *)t->text.data : "",
+                                        .len = len,
+                                        .start_ms = t->start_ms,
+                                        .end_ms = t->end_ms,
+                                        .tag = (uint64_t)t->turn};
+}
+
+struct entity_texts {
+    struct tl_redacted_entity items[TL_REDACT_ENTITIES_MAX];
+    size_t n;
+};
+
+static void list_entities(const struct tl_redacted *red, struct entity_texts *ret)
+{
+    ret->n = red->n_entities;
+    for (size_t i = 0; i < red->n_entities; i++) {
+        const struct tl_entity *e = &red->entities[i];
+        ret->items[i] = (struct tl_redacted_entity){
+            .type = tl_entity_name(e->type),
+            .ordinal = (int32_t)e->n,
+            .confidence = e->confidence,
+            .start_ms = {.set = true, .value = e->start_ms},
+            .end_ms = {.set = true, .value = e->end_ms},
+            .last4 = e->last4[0] ? e->last4 : NULL};
+    }
+}
+
+/* Writes a draft or the final of a turn with the masked words in talk->redacted. */
+static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool is_final,
+                            struct tl_redacted_entity *entities, size_t entities_n)
+{
+    struct tl_utterance u = {.utterance_id = t->utterance_id,
+                             .revision = ++t->revision,
+                             .final = is_final,
+                             .turn = t->turn ? t->turn : talk->turn + 1,
+                             .speaker = t->speaker,
+                             .text = tl_buf_str(&talk->redacted.text),
+                             .start_ms = t->start_ms,
+                             .end_ms = t->end_ms,
+                             .media_mailbox = -1,
+                             .media_offset = -1,
+                             .interrupted = t->cut,
+                             .transcript_failed = t->failed,
+                             .heard_ms = is_ai(t) ? t->heard_ms : -1,
+                             .language = "",
+                             .item_id = t->item_id[0] ? t->item_id : NULL,
+                             .entities = entities,
+                             .entities_n = entities_n};
+
+    if (talk->has_media_to) {
+        u.media_to = &talk->media_to.position;
+        u.media_mailbox = talk->media_to.mailbox;
+        u.media_offset = talk->media_to.mailbox_offset;
+    }
+    if (is_ai(t) && t->has_answers_to)
+        u.answers_to = &t->answers_to;
+    t->has_draft = true;
+    talk->on->write(talk->arg, &u, is_ai(t) && !is_final ? t : NULL);
+}
+
+static void write_draft(struct tl_talk *talk, struct tl_talk_turn *t)
+{
+    const struct tl_redact_utterance u = to_redact(t, t->text.len);
+    struct entity_texts entities;
+    struct tl_error err;
+
+    if (tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) != TL_OK)
+        return; /* longer than any turn: the final will tell */
+    list_entities(&talk->redacted, &entities);
+    write_utterance(talk, t, false, entities.items, entities.n);
+}
+
+/* The caller's sound before it is in the log: the end of this turn. */
+static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
+{
+    if (!t->has_place)
+        return;
+    talk->media_to = t->place;
+    talk->has_media_to = true;
+}
+
+static void write_final(struct tl_talk *talk, struct tl_talk_turn *t)
+{
+    struct entity_texts entities;
+    bool says_nothing = !talk->redacted.text.len && !t->has_draft && !t->failed;
+
+    advance_media_to(talk, t);
+    if (says_nothing)
+        return; /* a cough: no turn of anybody's */
+    list_entities(&talk->redacted, &entities);
+    write_utterance(talk, t, true, entities.items, entities.n);
+    talk->on->remember(talk->arg, t->turn, t->speaker, tl_buf_str(&talk->redacted.text), t->item_id);
+}
+
+static void pop_decided(struct tl_talk *talk, struct tl_talk_now now)
+{
+    while (talk->handed && tl_redactor_pop(talk->redactor, now.mono_ms, &talk->redacted)) {
+        struct tl_talk_turn *t = talk->handed;
+        DL_DELETE(talk->handed, t);
+        write_final(talk, t);
+        turn_destroy(t);
+    }
+}
+
+static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn *t,
+                           struct tl_talk_now now)
+{
+    if (t->of_predecessor)
+        return t->cut || now.mono_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
+               t->heard_ms * 8 >= t->generated;
+    if (is_ai(t))
+        return !is_unheard(t);
+    return t->transcribed || t->failed ||
+           now.mono_ms - t->committed_at_ms > talk->transcript_wait_ms;
+}
+
+/* Finals leave in turn order: the head first, and nothing before it is decided. */
+static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_error err;
+
+    while (talk->turns && is_final_ready(talk, talk->turns, now)) {
+        struct tl_talk_turn *t = talk->turns;
+        DL_DELETE(talk->turns, t);
+        if (is_ai(t)) {
+            t->cut = t->cut || (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+            t->end_ms = t->start_ms + t->heard_ms;
+        } else if (!t->transcribed) {
+            t->failed = true;
+        }
+        const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(t) : t->text.len);
+        if (tl_redactor_final(talk->redactor, &u, now.mono_ms, &err) == TL_OK)
+            DL_APPEND(talk->handed, t);
+        else
+            turn_destroy(t); /* longer than any turn can be: bounded by TEXT_BYTES_MAX, never seen */
+    }
+    pop_decided(talk, now);
+}
+
+/* ---- playback ---- */
+
+static int64_t unheard_ms(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *t;
+    int64_t sum = 0;
+
+    DL_FOREACH (talk->turns, t)
+        if (is_ai(t) && !t->cut)
+            sum += t->released / 8 - t->heard_ms;
+    return sum > 0 ? sum : 0;
+}
+
+static void release_piece(struct tl_talk *talk, struct tl_talk_turn *t, int64_t len,
+                          struct tl_talk_now now)
+{
+    char name[64];
+
+    if (!t->released) {
+        t->start_ms = now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms;
+        t->last_mark_ms = now.mono_ms;
+    }
+    talk->on->play(talk->arg,
+                   (struct tl_bytes){t->sound.data + (t->released - t->sound_base), (size_t)len});
+    t->released += len;
+    talk->play_until_ms =
+        (now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms) + len / 8;
+    (void)snprintf(name, sizeof(name), "%d.%d.%lld", t->turn, talk->epoch,
+                   (long long)((t->released + 7) / 8));
+    talk->on->mark(talk->arg, name);
+}
+
+static void release(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_now now)
+{
+    while (t->released < t->drafted) {
+        int64_t ahead = unheard_ms(talk), left = t->drafted - t->released;
+        int64_t len = left < PIECE_BYTES ? left : PIECE_BYTES;
+        bool is_last = t->complete && t->drafted == t->generated;
+        if (ahead >= talk->play_ahead_ms)
+            return;
+        if (len < PIECE_BYTES && !is_last && ahead > STARVING_MS / 2)
+            return; /* it can wait to be a whole piece */
+        release_piece(talk, t, len, now);
+    }
+}
+
+static void draft(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_now now)
+{
+    bool is_due = !t->drafted || t->complete || unheard_ms(talk) < STARVING_MS ||
+                  now.mono_ms - t->last_draft_ms >= DRAFT_EVERY_MS;
+
+    if (t->draft_in_flight || t->drafted == t->generated || !is_due)
+        return;
+    if (t->start_ms == 0)
+        t->start_ms = now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms;
+    t->end_ms = t->start_ms + t->generated / 8;
+    t->draft_in_flight = true;
+    t->draft_bytes = t->generated;
+    t->last_draft_ms = now.mono_ms;
+    write_draft(talk, t);
+}
+
+/* One answer after the other: the next one's sound waits until the one before is all sent. */
+static void pump_sound(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t) {
+        if (!is_ai(t) || t->cut || t->of_predecessor)
+            continue;
+        draft(talk, t, now);
+        release(talk, t, now);
+        if (!t->complete || t->released < t->generated)
+            return;
+    }
+}
+
+static void drop_heard(struct tl_talk_turn *t)
+{
+    int64_t n = t->heard_ms * 8 - t->sound_base;
+
+    if (n <= 0 || (uint64_t)n > t->sound.len)
+        return;
+    memmove(t->sound.data, t->sound.data + n, t->sound.len - (size_t)n);
+    t->sound.len -= (size_t)n;
+    t->sound_base += n;
+}
+
+static void cut(struct tl_talk *talk, struct tl_talk_turn *t)
+{
+    int64_t generated_ms = t->generated / 8;
+
+    t->cut = true;
+    t->complete = true;
+    tl_buf_finish(&t->sound);
+    if (t->item_id[0] && (t->generated || t->heard_ms))
+        talk->on->truncate(talk->arg, t->item_id,
+                           t->heard_ms < generated_ms ? t->heard_ms : generated_ms);
+}
+
+static bool interrupt(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+    bool any = false;
+
+    DL_FOREACH (talk->turns, t)
+        any |= is_unheard(t);
+    if (!any)
+        return false;
+    talk->epoch++;
+    talk->on->clear(talk->arg);
+    DL_FOREACH (talk->turns, t)
+        if (is_unheard(t))
+            cut(talk, t);
+    talk->play_until_ms = now.call_ms;
+    return true;
+}
+
+/* ---- what the AI session reports ---- */
+
+bool tl_talk_on_speech_started(struct tl_talk *talk, const char *item_id, int64_t audio_ms,
+                               struct tl_talk_now now)
+{
+    struct tl_ear_place place;
+
+    if (talk->speaking) /* it was never committed: nothing came of it */
+        turn_destroy(talk->speaking);
+    talk->speaking = turn_create(talk, TL_SPEAKER_CUSTOMER, item_id);
+    talk->speaking->start_ms = tl_ear_at(talk->ear, audio_ms, &place) ? place.call_ms : now.call_ms;
+    talk->speaking->end_ms = talk->speaking->start_ms;
+    bool was_cut = interrupt(talk, now);
+    pump_finals(talk, now);
+    return was_cut;
+}
+
+void tl_talk_on_speech_stopped(struct tl_talk *talk, const char *item_id, int64_t audio_ms)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (!t || is_ai(t))
+        return;
+    t->has_place = tl_ear_at(talk->ear, audio_ms, &t->place);
+    if (!t->has_place)
+        return;
+    t->end_ms = t->place.call_ms > t->start_ms ? t->place.call_ms : t->start_ms;
+    talk->answers_to = t->place.position;
+    talk->has_answers_to = true;
+}
+
+void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (t && t != talk->speaking)
+        return; /* known already */
+    if (!t) { /* committed without speech: the idle timeout, or by hand */
+        t = turn_create(talk, TL_SPEAKER_CUSTOMER, item_id);
+        t->start_ms = t->end_ms = now.call_ms;
+    }
+    talk->speaking = talk->speaking == t ? NULL : talk->speaking;
+    if (!t->has_place)
+        tl_talk_on_speech_stopped(talk, item_id, tl_ear_audio_ms(talk->ear));
+    t->turn = ++talk->turn;
+    t->committed_at_ms = now.mono_ms;
+    DL_APPEND(talk->turns, t);
+}
+
+void tl_talk_on_words(struct tl_talk *talk, const char *item_id, const char *delta,
+                      struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (!t || is_ai(t))
+        return;
+    tl_buf_add_str(&t->text, delta);
+    if (now.mono_ms - t->last_draft_ms < DRAFT_EVERY_MS)
+        return;
+    t->last_draft_ms = now.mono_ms;
+    write_draft(talk, t);
+}
+
+void tl_talk_on_transcript(struct tl_talk *talk, const char *item_id, const char *text,
+                           struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (!t || is_ai(t))
+        return;
+    tl_buf_reset(&t->text);
+    if (text)
+        tl_buf_add_str(&t->text, text);
+    t->transcribed = text != NULL;
+    t->failed = !text;
+    pump_finals(talk, now);
+}
+
+void tl_talk_on_answer(struct tl_talk *talk, const char *item_id)
+{
+    if (find(talk, item_id))
+        return;
+    struct tl_talk_turn *t = turn_create(talk, TL_SPEAKER_AI, item_id);
+    t->turn = ++talk->turn;
+    t->has_answers_to = talk->has_answers_to;
+    t->answers_to = talk->answers_to;
+    DL_APPEND(talk->turns, t);
+}
+
+void tl_talk_on_answer_sound(struct tl_talk *talk, const char *item_id, struct tl_bytes audio,
+                             struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (!t || !is_ai(t) || t->cut || t->of_predecessor)
+        return; /* of an answer that was interrupted */
+    tl_buf_add(&t->sound, audio.data, audio.len);
+    if (t->sound.full)
+        return; /* over eight minutes unheard: no answer is so long */
+    t->generated += (int64_t)audio.len;
+    pump_sound(talk, now);
+}
+
+void tl_talk_on_answer_words(struct tl_talk *talk, const char *item_id, const char *delta)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (t && is_ai(t) && !t->cut)
+        tl_buf_add_str(&t->text, delta);
+}
+
+void tl_talk_on_answer_done(struct tl_talk *talk, const char *item_id, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = find(talk, item_id);
+
+    if (!t || !is_ai(t))
+        return;
+    t->complete = true;
+    pump_sound(talk, now);
+    pump_finals(talk, now);
+}
+
+void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (is_ai(t))
+            t->complete = true;
+    pump_sound(talk, now);
+    pump_finals(talk, now);
+}
+
+void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (!is_ai(t) && !t->transcribed)
+            t->failed = true;
+    if (talk->speaking) {
+        turn_destroy(talk->speaking);
+        talk->speaking = NULL;
+    }
+    tl_talk_on_answers_over(talk, now);
+}
+
+/* ---- what the log and the telephone report ---- */
+
+void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *t, bool ok,
+                             struct tl_talk_now now)
+{
+    t->draft_in_flight = false;
+    if (t->orphan) {
+        free(t);
+        return;
+    }
+    if (ok && t->drafted < t->draft_bytes)
+        t->drafted = t->draft_bytes;
+    if (!t->cut)
+        pump_sound(talk, now);
+}
+
+void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+    int turn, epoch;
+    long long ms;
+
+    if (sscanf(name, "%d.%d.%lld", &turn, &epoch, &ms) != 3) // NOLINT(cert-err34-c): counted
+        return;
+    DL_FOREACH (talk->turns, t) {
+        if (!is_ai(t) || t->turn != turn || t->cut || (epoch != talk->epoch && !t->of_predecessor))
+            continue; /* a mark that came back because of a clear says nothing */
+        t->last_mark_ms = now.mono_ms;
+        if (ms > t->heard_ms)
+            t->heard_ms = ms;
+        drop_heard(t);
+    }
+    pump_sound(talk, now);
+    pump_finals(talk, now);
+}
+
+void tl_talk_resend(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    talk->epoch++; /* marks of the old socket do not count any more */
+    talk->play_until_ms = now.call_ms;
+    DL_FOREACH (talk->turns, t)
+        if (is_ai(t) && !t->cut)
+            t->released = t->heard_ms * 8 < t->released ? t->heard_ms * 8 : t->released;
+    pump_sound(talk, now);
+}
+
+void tl_talk_stop(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (is_unheard(t) || t->of_predecessor)
+            cut(talk, t);
+    pump_finals(talk, now);
+}
+
+void tl_talk_tick(struct tl_talk *talk, struct tl_talk_now now)
+{
+    pump_sound(talk, now);
+    pump_finals(talk, now);
+}
+
+void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now)
+{
+    pump_finals(talk, now);
+    tl_redactor_flush(talk->redactor);
+    pop_decided(talk, now);
+}
+
+bool tl_talk_is_idle(const struct tl_talk *talk)
+{
+    return !talk->turns && !talk->handed && !talk->speaking;
+}
+
+bool tl_talk_is_playing(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (is_unheard(t))
+            return true;
+    return false;
+}
+
+bool tl_talk_is_caller_speaking(const struct tl_talk *talk)
+{
+    return talk->speaking != NULL;
+}
+
+int64_t tl_talk_sound_bytes(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *t;
+    int64_t sum = 0;
+
+    DL_FOREACH (talk->turns, t)
+        sum += (int64_t)t->sound.len;
+    return sum;
+}
+
+/* ---- life ---- */
+
+void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void *arg,
+                  struct tl_redactor *redactor, struct tl_ear *ear)
+{
+    *talk = (struct tl_talk){.on = on, .arg = arg, .redactor = redactor, .ear = ear,
+                             .play_ahead_ms = 10000, .transcript_wait_ms = 10000};
+    tl_redacted_init(&talk->redacted);
+}
+
+/* An answer that a predecessor left open: what of it was heard, its marks will tell. */
+static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d,
+                          struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = turn_create(talk, TL_SPEAKER_AI, "");
+
+    (void)snprintf(t->utterance_id, sizeof(t->utterance_id), "%s", d->utterance_id);
+    t->turn = d->turn;
+    t->revision = d->revision;
+    t->has_draft = true;
+    t->of_predecessor = true;
+    t->complete = true;
+    t->generated = d->len_ms * 8;
+    t->start_ms = d->start_ms;
+    t->last_mark_ms = now.mono_ms;
+    t->has_answers_to = d->has_answers_to;
+    t->answers_to = d->answers_to;
+    tl_buf_add_str(&t->text, d->text);
+    DL_APPEND(talk->turns, t);
+}
+
+static int compare_turns(const struct tl_talk_turn *a, const struct tl_talk_turn *b)
+{
+    return a->turn - b->turn;
+}
+
+void tl_talk_resume(struct tl_talk *talk, const struct tl_memory *m, struct tl_talk_now now)
+{
+    talk->turn = m->turn;
+    talk->epoch = m->turn + 1000; /* none of the predecessor's */
+    talk->has_media_to = m->has_media_to;
+    talk->media_to = (struct tl_ear_place){.position = m->media_to,
+                                           .mailbox = m->media_mailbox,
+                                           .mailbox_offset = m->media_offset};
+    talk->has_answers_to = m->has_answers_to;
+    talk->answers_to = m->answers_to;
+    for (size_t i = 0; i < m->turns_n; i++) {
+        const struct tl_redact_utterance u = {.side = side_of(m->turns[i].speaker),
+                                              .text = m->turns[i].text,
+                                              .len = strlen(m->turns[i].text)};
+        tl_redactor_resume(talk->redactor, &u);
+    }
+    for (size_t i = 0; i < m->drafts_n; i++) {
+        if (m->drafts[i].speaker == TL_SPEAKER_AI) {
+            resume_answer(talk, &m->drafts[i], now);
+        } else {
+            (void)snprintf(talk->reuse_id, sizeof(talk->reuse_id), "%s", m->drafts[i].utterance_id);
+            talk->reuse_revision = m->drafts[i].revision;
+        }
+    }
+    DL_SORT(talk->turns, compare_turns);
+}
+
+void tl_talk_finish(struct tl_talk *talk)
+{
+    struct tl_talk_turn *t, *tmp;
+
+    DL_FOREACH_SAFE (talk->turns, t, tmp)
+        turn_destroy(t);
+    DL_FOREACH_SAFE (talk->handed, t, tmp)
+        turn_destroy(t);
+    if (talk->speaking)
+        turn_destroy(talk->speaking);
+    tl_redactor_destroy(talk->redactor);
+    tl_redacted_finish(&talk->redacted);
+    talk->turns = talk->handed = talk->speaking = NULL;
+}

@@ -1,0 +1,112 @@
+#ifndef TL_CONVERSATION_TALK_H
+#define TL_CONVERSATION_TALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "avro/call_event.h"
+#include "base/buf.h"
+#include "processors/conversation/ear.h"
+#include "processors/conversation/memory.h"
+#include "redact/redact.h"
+
+/* The two sides of a call as turns: what becomes a draft, what a final and in which order, what of
+ * the AI's sound may leave, what of it was heard. No I/O and no clock: the dialog says what happened
+ * and when, and carries out what the talk asks for. */
+
+/** Now, on both clocks that matter. */
+struct tl_talk_now {
+    int64_t mono_ms;
+    int64_t call_ms; /* since the call began */
+};
+
+struct tl_talk_turn;
+
+struct tl_talk_callbacks {
+    /** Write this utterance. For drafts of the AI call tl_talk_on_draft_logged(turn) when it is in
+     *  the log; `turn` is NULL for all others. The strings are borrowed. */
+    void (*write)(void *arg, const struct tl_utterance *utterance, struct tl_talk_turn *turn);
+    /** A final was written: what the AI remembers, masked. */
+    void (*remember)(void *arg, int turn, enum tl_speaker speaker, const char *text,
+                     const char *item_id);
+    void (*play)(void *arg, struct tl_bytes audio);
+    void (*mark)(void *arg, const char *name);
+    void (*clear)(void *arg);
+    /** The provider's memory of an item is to be cut to what was heard; 0: it was not heard. */
+    void (*truncate)(void *arg, const char *item_id, int64_t heard_ms);
+};
+
+struct tl_talk {
+    const struct tl_talk_callbacks *on;
+    void *arg;
+    struct tl_redactor *redactor;
+    struct tl_redacted redacted;
+    struct tl_ear *ear;           /* borrowed */
+    int64_t play_ahead_ms, transcript_wait_ms;
+    struct tl_talk_turn *turns;   /* in turn order, without finals that were written */
+    struct tl_talk_turn *handed;  /* with the redactor, in turn order */
+    struct tl_talk_turn *speaking; /* the caller, now; not committed yet */
+    int turn;                     /* newest */
+    int epoch;                    /* of playback: rises with every clear */
+    int64_t play_until_ms;        /* call time at which the sound that was sent ends */
+    bool has_media_to, has_answers_to;
+    struct tl_ear_place media_to;
+    struct tl_position answers_to; /* end of the caller's newest turn */
+    char reuse_id[40];            /* utterance id of a predecessor's open draft of the caller */
+    int reuse_revision;
+};
+
+/** `redactor` is taken over, `ear` borrowed. */
+void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void *arg,
+                  struct tl_redactor *redactor, struct tl_ear *ear);
+void tl_talk_finish(struct tl_talk *talk);
+
+/** Goes on from what the log says: number of turns, positions, open drafts. */
+void tl_talk_resume(struct tl_talk *talk, const struct tl_memory *memory, struct tl_talk_now now);
+
+/* What the AI session reports. */
+/** Returns true when the AI was interrupted by it. */
+bool tl_talk_on_speech_started(struct tl_talk *talk, const char *item_id, int64_t audio_ms,
+                               struct tl_talk_now now);
+void tl_talk_on_speech_stopped(struct tl_talk *talk, const char *item_id, int64_t audio_ms);
+void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_talk_now now);
+void tl_talk_on_words(struct tl_talk *talk, const char *item_id, const char *delta,
+                      struct tl_talk_now now);
+void tl_talk_on_transcript(struct tl_talk *talk, const char *item_id, const char *text,
+                           struct tl_talk_now now); /* NULL: failed */
+void tl_talk_on_answer(struct tl_talk *talk, const char *item_id);
+void tl_talk_on_answer_sound(struct tl_talk *talk, const char *item_id, struct tl_bytes audio,
+                             struct tl_talk_now now);
+void tl_talk_on_answer_words(struct tl_talk *talk, const char *item_id, const char *delta);
+void tl_talk_on_answer_done(struct tl_talk *talk, const char *item_id, struct tl_talk_now now);
+/** No more sound of any answer comes: the response or the session is over. */
+void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
+/** The AI session is gone: turns of the caller without a transcript will not get one from it. */
+void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
+
+/* What the log and the telephone report. */
+void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *turn, bool ok,
+                             struct tl_talk_now now);
+void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now);
+
+/** A new socket: what was sent and not heard is sent again. */
+void tl_talk_resend(struct tl_talk *talk, struct tl_talk_now now);
+
+/** The stream is over: nothing more is heard, the AI's turns are final as they were heard. */
+void tl_talk_stop(struct tl_talk *talk, struct tl_talk_now now);
+
+/** Time passed: transcripts that will not come, redactions that are decided. Call a few times a
+ *  second. */
+void tl_talk_tick(struct tl_talk *talk, struct tl_talk_now now);
+
+/** Everything that is held is written out, masked. */
+void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now);
+
+bool tl_talk_is_idle(const struct tl_talk *talk);   /* every turn is final */
+bool tl_talk_is_playing(const struct tl_talk *talk); /* the AI has sound that was not heard */
+bool tl_talk_is_caller_speaking(const struct tl_talk *talk);
+
+/** Bytes held of sound not yet heard, for the metrics. */
+int64_t tl_talk_sound_bytes(const struct tl_talk *talk);
+
+#endif
