@@ -210,10 +210,14 @@ int tl_ws_on_before_handshake(struct tl_conn *conn)
 /* ---- Open ---- */
 
 static bool put_frame(struct tl_ws *ws, enum tl_ws_opcode opcode, const void *data, size_t len);
+static void mark_dirty(struct tl_ws *ws);
+
+/* Of our pings: libwebsockets does not tell of pongs without payload. */
+static const uint8_t keepalive_payload[] = "keepalive";
+#define KEEPALIVE_LEN (sizeof(keepalive_payload) - 1)
 
 static void check_silence(void *arg)
 {
-    static const uint8_t payload[] = "keepalive"; /* libwebsockets hides pongs without payload */
     struct tl_ws *ws = arg;
     uint64_t silent_ms = uv_now(ws->net->loop) - ws->heard_ms;
     uint64_t limit_ms = ws->limits.keepalive_ms;
@@ -225,7 +229,7 @@ static void check_silence(void *arg)
         tl_timer_start(&ws->keepalive, ws->net->loop, limit_ms - silent_ms, check_silence, ws);
     } else if (!ws->is_pinged || silent_ms < limit_ms + ws->limits.keepalive_timeout_ms) {
         if (!ws->is_pinged)
-            (void)put_frame(ws, TL_WS_PING, payload, sizeof(payload) - 1); /* full: it shows */
+            (void)put_frame(ws, TL_WS_PING, keepalive_payload, KEEPALIVE_LEN); /* full: it shows */
         ws->is_pinged = true;
         tl_timer_start(&ws->keepalive, ws->net->loop,
                        limit_ms + ws->limits.keepalive_timeout_ms - silent_ms, check_silence, ws);
@@ -242,15 +246,12 @@ int tl_ws_on_established(struct tl_conn *conn)
 
     if (!ws)
         return -1;
-    if (ws->is_client && lws_hdr_copy(conn->wsi, ws->subprotocol, sizeof(ws->subprotocol),
-                                      WSI_TOKEN_PROTOCOL) <= 0)
-        ws->subprotocol[0] = 0;
     tl_ws_dial_finish(ws);
     ws->heard_ms = uv_now(ws->net->loop);
     if (ws->limits.keepalive_ms)
         tl_timer_start(&ws->keepalive, ws->net->loop, ws->limits.keepalive_ms, check_silence, ws);
     if (ws->state != TL_WS_CONNECTING) { /* closed before it was open */
-        lws_callback_on_writable(conn->wsi);
+        mark_dirty(ws);
         return 0;
     }
     set_state(ws, TL_WS_OPEN);
@@ -326,6 +327,8 @@ void tl_ws_on_pong(struct tl_conn *conn, const void *data, size_t len)
     if (!ws)
         return;
     ws->heard_ms = uv_now(ws->net->loop);
+    if (len == KEEPALIVE_LEN && memcmp(data, keepalive_payload, len) == 0)
+        return;
     if (ws->state == TL_WS_OPEN && ws->callbacks->on_pong)
         ws->callbacks->on_pong(ws->arg, ws, data, len);
 }
@@ -464,6 +467,20 @@ static void tell_drained(struct tl_ws *ws)
         ws->callbacks->on_drained(ws->arg, ws);
 }
 
+/* From outside of the wsi's callbacks: a callback that asks for the close by its return value has it
+ * done twice in a debug build of libwebsockets, as Debian's is, and the second kills the socket
+ * before the close frame has left. */
+static void start_close(struct tl_ws *ws)
+{
+    struct lws *wsi = ws->conn->wsi;
+
+    set_state(ws, TL_WS_CLOSE_SENT);
+    lws_close_reason(wsi, (enum lws_close_status)ws->end.code, (unsigned char *)ws->reason,
+                     strlen(ws->reason));
+    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC); /* "kill" is: begin to close */
+    lws_cancel_service(ws->net->lws); /* has it look at its timers; see tl_conn_kill */
+}
+
 void tl_ws_flush_all(struct tl_net *net)
 {
     struct tl_ws *ws;
@@ -475,17 +492,11 @@ void tl_ws_flush_all(struct tl_net *net)
             continue;
         if (flush(ws) < 0)
             tl_conn_kill(ws->conn);
+        else if (ws->state == TL_WS_CLOSING && !queued(ws) && !ws->out_given)
+            start_close(ws);
         else
             tell_drained(ws);
     }
-}
-
-static int send_close(struct tl_ws *ws, struct lws *wsi)
-{
-    set_state(ws, TL_WS_CLOSE_SENT);
-    lws_close_reason(wsi, (enum lws_close_status)ws->end.code, (unsigned char *)ws->reason,
-                     strlen(ws->reason));
-    return -1; /* which makes libwebsockets send it and wait for the peer's */
 }
 
 int tl_ws_on_writable(struct tl_conn *conn)
@@ -497,9 +508,10 @@ int tl_ws_on_writable(struct tl_conn *conn)
     ws->out_given = 0; /* libwebsockets comes here only when it holds nothing */
     if (flush(ws) < 0)
         return -1;
-    if (ws->state == TL_WS_CLOSING && !queued(ws) && !lws_partial_buffered(conn->wsi))
-        return send_close(ws, conn->wsi);
-    tell_drained(ws);
+    if (ws->state == TL_WS_CLOSING)
+        mark_dirty(ws);
+    else
+        tell_drained(ws);
     return 0;
 }
 
@@ -531,8 +543,8 @@ void tl_ws_close(struct tl_ws *ws, uint16_t code, const char *reason)
     } else if (was_open) {
         /* Also against a peer that never reads, behind whom the close frame would wait for ever. */
         lws_set_timeout(ws->conn->wsi, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_TIMEOUT_S);
-        lws_callback_on_writable(ws->conn->wsi);
         lws_cancel_service(ws->net->lws); /* has it look at its timers; see tl_conn_kill */
+        mark_dirty(ws);
     }
 }
 

@@ -214,9 +214,15 @@ int tl_ws_on_append_headers(struct tl_conn *conn, unsigned char **p, size_t room
 void tl_ws_on_handshake_answer(struct tl_conn *conn)
 {
     int status = (int)lws_http_client_http_response(conn->wsi);
+    struct tl_ws *ws = conn->ws;
 
-    if (conn->ws && status != 101)
-        conn->ws->end.http_status = status;
+    if (!ws)
+        return;
+    if (status != 101)
+        ws->end.http_status = status;
+    /* Its last moment: when the WebSocket is open the headers are gone. */
+    if (lws_hdr_copy(conn->wsi, ws->subprotocol, sizeof(ws->subprotocol), WSI_TOKEN_PROTOCOL) <= 0)
+        ws->subprotocol[0] = 0;
 }
 
 void tl_ws_on_connect_error(struct tl_conn *conn, const char *text, size_t len)
