@@ -61,6 +61,39 @@ static void card(void **state)
              {"it was 1763907000123 in milliseconds somewhere", NULL});
 }
 
+/* Homophones, zeros by themselves, and a group taken back. */
+static void card_as_recognition_writes_it(void **state)
+{
+    (void)state;
+    EXAMPLES(defaults(),
+             {"four five three nine five seven eight seven six three six too one for ate six",
+              "[CARD_1]"},
+             {"C: four | C: oh | C: one two eight eight eight eight eight eight eight eight one "
+              "eight eight one",
+              "[CARD_1]"},
+             {"4539 5787 6363 scratch that 6362 1486", "[CARD_1]"});
+}
+
+static double card_confidence(const char *talk)
+{
+    static struct tl_script s;
+    tl_script_run(&s, 0, talk);
+    return tl_script_confidence(&s, TL_ENTITY_CARD);
+}
+
+static void card_confidence_depends_on_the_words_around(void **state)
+{
+    (void)state;
+    assert_true(card_confidence("4111 1111 1111 1111") == 0.70);
+    assert_true(card_confidence("my visa 4111 1111 1111 1111") == 0.95);
+    assert_true(card_confidence("A: and your card? | C: 4111 1111 1111 1111") == 0.95);
+    assert_true(card_confidence("order 4111 1111 1111 1111") == 0.40);
+    assert_true(card_confidence("order number 4111 1111 1111 1111") == 0.40);
+    assert_true(card_confidence("order 4111 1111 1111 1111 by visa") == 0.95);
+    assert_true(card_confidence("4222 2222 2222 2") == 0.55);
+    assert_true(card_confidence("77 4111 1111 1111 1111") == 0.55);
+}
+
 static void card_expiry(void **state)
 {
     (void)state;
@@ -246,6 +279,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(card),
+        cmocka_unit_test(card_as_recognition_writes_it),
+        cmocka_unit_test(card_confidence_depends_on_the_words_around),
         cmocka_unit_test(card_expiry),
         cmocka_unit_test(pin_password_code),
         cmocka_unit_test(national_numbers),

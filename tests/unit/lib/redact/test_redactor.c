@@ -246,6 +246,31 @@ static void code_word_counts_for_thirty_seconds(void **state)
     assert_string_equal(pop(f, 32200), "I think 737 was printed there");
 }
 
+static void code_word_counts_for_two_turns(void **state)
+{
+    static struct tl_script s;
+    (void)state;
+    tl_script_run(&s, 0,
+                  "A: and the security code please | C: I have to look for it | A: take your time "
+                  "please do | C: there were 737 people waiting");
+    assert_string_equal(s.text[3], "there were 737 people waiting");
+    tl_script_run(&s, 0,
+                  "A: and the security code please | C: I have to look for it | A: take your time "
+                  "please do | C: 737 it says there");
+    assert_string_equal(s.text[3], "737 it says there");
+    tl_script_run(&s, 0,
+                  "A: and the security code please | C: yes | A: okay | C: 737 it says there");
+    assert_string_equal(s.text[3], "[CARD_CVV_1] it says there");
+}
+
+/* PCI DSS 3.3.1: not even as a hash, so the same code cannot be known again. */
+static void codes_are_not_remembered(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(text(f, TL_REDACT_PROSE, "cvv 737"), "cvv [CARD_CVV_1]");
+    assert_string_equal(text(f, TL_REDACT_PROSE, "cvv 737"), "cvv [CARD_CVV_2]");
+}
+
 static void resume_goes_on_with_numbers_context_and_run(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +426,8 @@ int main(void)
         WITH(open_run_read_back_shares_its_fate),
         WITH(code_split_over_turns_is_one_code),
         WITH(code_word_counts_for_thirty_seconds),
+        WITH(code_word_counts_for_two_turns),
+        WITH(codes_are_not_remembered),
         WITH(resume_goes_on_with_numbers_context_and_run),
         WITH(old_masks_are_left_alone),
         WITH(keyed_digits),
