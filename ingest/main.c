@@ -175,6 +175,7 @@ int main(int argc, char **argv)
         .summary = "Answers the telephone network's webhooks and carries its media streams.",
         .section = "ingest",
         .parts = parts,
+        .known = tl_all_settings,
         .arg = &program,
         .is_ready = is_ready,
         .on_drain = on_drain,

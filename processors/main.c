@@ -109,6 +109,7 @@ int main(int argc, char **argv)
         .summary = "Turns events into events: holds the conversations of callers with the AI.",
         .section = "conversation",
         .parts = parts,
+        .known = tl_all_settings,
         .options = options,
         .arg = &program,
         .is_ready = is_ready,
