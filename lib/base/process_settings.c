@@ -11,5 +11,8 @@ const struct tl_setting tl_process_settings[] = {
         "any free one, empty has none."),
     TL_SET_STRING(struct tl_process_settings, log_level, "log.level", "info",
                   "Lines below this level are dropped.", .choices = "debug,info,warn,error"),
+    TL_SET_STRING(struct tl_process_settings, ca_file, "net.ca_file", "",
+                  "PEM file of the authorities that clients trust, for the AI service and the "
+                  "telephone network; empty: the system's."),
     {0},
 };

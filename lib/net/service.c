@@ -242,7 +242,10 @@ void tl_service_fail(struct tl_service *service, const struct tl_error *err)
 
 static enum tl_status set_up(struct tl_service *service, struct tl_error *err)
 {
-    const struct tl_net_options net = {.loop = &service->loop, .log = &service->log};
+    const struct tl_net_options net = {
+        .loop = &service->loop,
+        .log = &service->log,
+        .client_ca_file = *service->settings.ca_file ? service->settings.ca_file : NULL};
 
     if (uv_loop_init(&service->loop) != 0)
         return tl_fail(err, TL_FATAL, "libuv: no loop");

@@ -476,7 +476,7 @@ static void create_talk(struct tl_dialog *d)
     tl_talk_init(&d->talk, &talk_callbacks, d, tl_redactor_create(&options), &d->ear);
     d->talk.play_ahead_ms = d->conversation->settings.play_ahead_ms;
     d->talk.transcript_wait_ms = d->conversation->settings.transcript_wait_ms;
-    tl_talk_resume(&d->talk, &d->memory, tl_dialog_now(d));
+    tl_talk_go_on(&d->talk, &d->memory, tl_dialog_now(d));
     d->has_talk = true;
 }
 

@@ -23,7 +23,7 @@ struct tl_memory_turn {
 
 /** An utterance whose final has not been read. */
 struct tl_memory_draft {
-    char utterance_id[40];
+    char utterance_id[37];
     int revision;
     int turn;
     enum tl_speaker speaker;

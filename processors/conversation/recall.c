@@ -252,7 +252,7 @@ static void on_revoked(void *arg, const struct tl_delivery *delivery)
         read_mailboxes(r);
 }
 
-static void revoke(struct tl_recall *r, struct box *box)
+static void revoke_box(struct tl_recall *r, struct box *box)
 {
     struct tl_dialog *d = r->dialog;
     const struct tl_media_item item = {.kind = TL_MEDIA_KIND_REVOKED,
@@ -332,7 +332,7 @@ static void on_log_read(struct tl_recall *r)
     r->waits = 1;
     for (size_t i = 0; i < r->boxes_n; i++)
         if (!r->boxes[i].is_own)
-            revoke(r, &r->boxes[i]);
+            revoke_box(r, &r->boxes[i]);
     if (--r->waits == 0)
         read_mailboxes(r);
 }

@@ -37,8 +37,6 @@ const struct tl_setting tl_openai_settings[] = {
     TL_SET_STRING(struct tl_openai_settings, transcription_model, "openai.transcription_model",
                   "gpt-realtime-whisper",
                   "Model that transcribes callers, where a business names none."),
-    TL_SET_STRING(struct tl_openai_settings, ca_file, "openai.ca_file", "",
-                  "PEM file of the authorities trusted for the API; empty: the system's."),
     TL_SET_DURATION(struct tl_openai_settings, connect_timeout_ms, "openai.connect_timeout", "2s", 100,
                     60000, "One attempt to open a session."),
     TL_SET_DURATION(struct tl_openai_settings, reconnect_deadline_ms, "openai.reconnect_deadline",

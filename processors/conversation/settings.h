@@ -23,7 +23,6 @@ struct tl_openai_settings {
     const char *dialect;
     const char *model;
     const char *transcription_model;
-    const char *ca_file;
     int64_t connect_timeout_ms;
     int64_t reconnect_deadline_ms;
     int64_t session_max_ms;

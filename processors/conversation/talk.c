@@ -664,7 +664,7 @@ static int compare_turns(const struct tl_talk_turn *a, const struct tl_talk_turn
     return a->turn - b->turn;
 }
 
-void tl_talk_resume(struct tl_talk *talk, const struct tl_memory *m, struct tl_talk_now now)
+void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_talk_now now)
 {
     talk->turn = m->turn;
     talk->epoch = m->turn + 1000; /* none of the predecessor's */

@@ -52,7 +52,7 @@ struct tl_talk {
     bool has_media_to, has_answers_to;
     struct tl_ear_place media_to;
     struct tl_position answers_to; /* end of the caller's newest turn */
-    char reuse_id[40];            /* utterance id of a predecessor's open draft of the caller */
+    char reuse_id[37];            /* utterance id of a predecessor's open draft of the caller */
     int reuse_revision;
 };
 
@@ -62,7 +62,7 @@ void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void
 void tl_talk_finish(struct tl_talk *talk);
 
 /** Goes on from what the log says: number of turns, positions, open drafts. */
-void tl_talk_resume(struct tl_talk *talk, const struct tl_memory *memory, struct tl_talk_now now);
+void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *memory, struct tl_talk_now now);
 
 /* What the AI session reports. */
 /** Returns true when the AI was interrupted by it. */

@@ -125,7 +125,7 @@ class Layout:
         if self.simulates_openai:
             own["TRUNKLINE_OPENAI_URL"] = (
                 f"wss://localhost:{self.port('sim-openai')}/v1/realtime")
-            own["TRUNKLINE_OPENAI_CA_FILE"] = self.credentials.ca
+            own["TRUNKLINE_NET_CA_FILE"] = self.credentials.ca
         if self.simulates_twilio:
             own["TRUNKLINE_TWILIO_API_URL"] = f"http://127.0.0.1:{self.port('sim-twilio')}"
         return own
