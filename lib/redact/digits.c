@@ -160,8 +160,6 @@ static bool oh_is_zero(const struct reader *r, size_t i)
     size_t k = i;
     while (tl_word_roles(r->w, k) & TL_ROLE_OH)
         k++;
-    if (r->carry_waits && k == r->w->n)
-        return true; /* nothing else in this turn of a number */
     return k - i >= 2 || (numeric(r->w, k) && !(r->w->word[k].gap & (TL_GAP_COMMA | TL_GAP_STOP)));
 }
 

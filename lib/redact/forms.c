@@ -184,8 +184,9 @@ static void find_written_mail(const struct tl_words *w, tl_entity_set on, struct
         bool cut = end == w->len; /* a draft may end within the address */
         while (end > at + 1 && one_of(w->text[end - 1], ".-"))
             end--;
-        if (start < at && (cut || known_tld(w->text, at + 1, end)))
-            add(spans, on, TL_ENTITY_EMAIL, start, end, cut ? 0.60 : 0.95);
+        bool known = known_tld(w->text, at + 1, end);
+        if (start < at && (cut || known))
+            add(spans, on, TL_ENTITY_EMAIL, start, end, known ? 0.95 : 0.60);
         if (at + 1 >= w->len)
             break;
     }

@@ -44,11 +44,10 @@ static bool outranks(const struct tl_span *a, const struct tl_span *b)
 static struct tl_span joined(const struct tl_span *a, const struct tl_span *b)
 {
     struct tl_span out = outranks(a, b) ? *a : *b;
-    /* A form with a check digit around it (an IBAN) knows better than the card found inside. */
+    /* A form with a check digit around it (an IBAN) knows better than the card found inside. It was
+     * found first. */
     if (a->start <= b->start && a->end >= b->end && a->type == TL_ENTITY_IBAN)
         out = *a;
-    if (b->start <= a->start && b->end >= a->end && b->type == TL_ENTITY_IBAN)
-        out = *b;
     out.start = a->start < b->start ? a->start : b->start;
     out.end = a->end > b->end ? a->end : b->end;
     return out;

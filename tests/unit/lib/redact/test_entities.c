@@ -145,6 +145,7 @@ static void bank(void **state)
         {"sort code 12-34-56 12345678", "sort code [SORT_CODE_1] [BANK_ACCOUNT_1]"},
         {"the routing number is 021000021", "the routing number is [ABA_ROUTING_1]"},
         {"the routing number is 021000022 or so", NULL},
+        {"it's DE95411111111111111100 here", "it's [IBAN_1] here"}, /* a card inside */
         {"it's DE89 3704 0044 0532 0130 00", "it's [IBAN_1]"},
         {"GB29NWBK60161331926819 please", "[IBAN_1] please"},
         {"g b two nine n w b k six zero one six one three three one nine two six eight one nine",
