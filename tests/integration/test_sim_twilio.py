@@ -844,3 +844,25 @@ def test_barge_in_speaks_while_the_answer_is_heard(app, net):
     [heard] = report["heard"]
     assert not heard["exact"] and heard["phrase"].startswith("My order")
     assert heard["start_ms"] + 300 <= report["said"][0]["start_ms"] < heard["end_ms"]
+
+
+def test_a_script_goes_back_until_its_time(app, net):
+    app.routes["/voice"] = app.stream_doc()
+    sid = net.call([{"say": "Hello."}, {"pause": 40}, {"again": 0, "until_ms": 900}, {"hangup": True}])
+    said = net.wait_ended(sid)["said"]
+    assert len(said) >= 2 and said[-1]["whole"] and said[-1]["start_ms"] < 1100
+
+
+def test_a_half_open_stream_neither_sends_nor_takes(app, net):
+    app.routes["/voice"] = app.stream_doc(action=" action=\"/again\"")
+    sid = net.call()
+    stream = app.next_stream()
+    stream.wait("media", 5)
+    net.hurt(sid, half_open=True)
+    count = len(stream.of("media"))
+    stream.clear()
+    net.wait_report(sid, lambda r: len(stream.of("media")) <= count + 1, "no more media")
+    assert not stream.closed.is_set()
+    net.hang_up(sid)
+    assert stream.closed.wait(10) and not stream.of("stop")
+    assert net.wait_ended(sid)["streams"][0]["clears_received"] == 0

@@ -196,39 +196,58 @@ static void end_gap(struct tl_tel_ear *ear, int64_t end_us)
     ear->silence_from_us = 0;
 }
 
-/* A run of bytes from the buffer reaches the ear: `at_us` is when its first one does. */
-static void hear_sound(struct tl_tel_ear *ear, uint8_t byte, int64_t rx, int64_t at_us)
+/* Sound reaches the ear at `at_us`: bytes without silence among them. */
+static void hear_sound(struct tl_tel_ear *ear, const uint8_t *ulaw, size_t n, int64_t rx,
+                       int64_t at_us)
 {
     if (ear->segment.len == 0) {
         ear->segment_rx = rx;
         ear->segment_us = at_us;
     }
     end_gap(ear, at_us);
-    tl_buf_add_char(&ear->segment, (char)byte);
+    tl_buf_add(&ear->segment, ulaw, n);
     ear->silent_tail = 0;
+    if (ear->segment.len >= SEGMENT_MAX - TL_TEL_FRAME_BYTES)
+        end_segment(ear);
+}
+
+static void hear_silence(struct tl_tel_ear *ear, const uint8_t *ulaw, size_t n, int64_t at_us)
+{
+    if (!ear->silence_from_us)
+        ear->silence_from_us = at_us;
+    if (ear->segment.len == 0)
+        return;
+    tl_buf_add(&ear->segment, ulaw, n);
+    ear->silent_tail += n;
+    if (ear->silent_tail >= SEGMENT_SILENCE)
+        end_segment(ear);
+}
+
+/* How many bytes from `ulaw` on are silence, or are not, as the first one. */
+static size_t run_length(const uint8_t *ulaw, size_t n)
+{
+    bool silent = ulaw[0] == TL_SPEECH_SILENCE;
+    size_t i = 1;
+
+    while (i < n && (ulaw[i] == TL_SPEECH_SILENCE) == silent)
+        i++;
+    return i;
 }
 
 static void hear(struct tl_tel_ear *ear, const uint8_t *ulaw, size_t n)
 {
-    if (ear->is_dry && n) {
+    if (ear->is_dry) {
         ear->segment_dry_ms += (ear->now_us - ear->dry_from_us) / 1000;
         ear->is_dry = false;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n;) {
+        size_t run = run_length(ulaw + i, n - i);
         int64_t at_us = ear->now_us + bytes_us(i);
-        if (ulaw[i] != TL_SPEECH_SILENCE) {
-            hear_sound(ear, ulaw[i], ear->rx_played + (int64_t)i, at_us);
-            if (ear->segment.len >= SEGMENT_MAX)
-                end_segment(ear);
-            continue;
-        }
-        if (!ear->silence_from_us)
-            ear->silence_from_us = at_us;
-        if (ear->segment.len == 0)
-            continue;
-        tl_buf_add_char(&ear->segment, (char)ulaw[i]);
-        if (++ear->silent_tail >= SEGMENT_SILENCE)
-            end_segment(ear);
+        if (ulaw[i] == TL_SPEECH_SILENCE)
+            hear_silence(ear, ulaw + i, run, at_us);
+        else
+            hear_sound(ear, ulaw + i, run, ear->rx_played + (int64_t)i, at_us);
+        i += run;
     }
 }
 

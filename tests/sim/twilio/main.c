@@ -19,6 +19,10 @@ static enum tl_status load_speech(struct tl_tel *tel, struct tl_error *err)
 
     if (st == TL_OK && tel->options.phrases)
         st = tl_speech_bank_load(tel->bank, tel->options.phrases, err);
+    for (size_t i = 0; st == TL_OK && i < tel->options.ai_says_len; i++) {
+        const struct tl_speech *speech = NULL;
+        st = tl_speech_bank_say(tel->bank, TL_SPEECH_AI, tel->options.ai_says[i], &speech, err);
+    }
     if (st == TL_OK)
         tel->voices = tl_tel_voices_create(tel->bank);
     return st;

@@ -108,6 +108,8 @@ static bool run_step(struct tl_tel_call *call, const struct tl_tel_step *step, i
             return true;
         tl_tel_call_press(call, step->keys[m->key++]);
         return false;
+    case TL_TEL_STEP_AGAIN:
+        return true;
     case TL_TEL_STEP_HANGUP:
         tl_tel_call_hang_up(call);
         return false;
@@ -127,8 +129,12 @@ static void run_steps(struct tl_tel_call *call, int64_t now_us)
         }
         if (!run_step(call, &m->script.step[m->at], now_us))
             return;
-        m->at++;
+        bool goes_back = m->script.step[m->at].kind == TL_TEL_STEP_AGAIN &&
+                         now_us - m->began_us < m->script.step[m->at].ms * 1000;
+        m->at = goes_back ? m->script.step[m->at].again : m->at + 1;
         m->in_step = false;
+        if (goes_back)
+            return; /* a turn of the loop in a tick at most, whatever is in it */
     }
 }
 

@@ -18,6 +18,7 @@ static const char HELP[] =
     "  --api-key SK…:SECRET      REST takes this pair too\n"
     "  --ca-file FILE            PEM trusted for webhooks and streams, beside nothing else\n"
     "  --phrases FILE            what callers and the AI say\n"
+    "  --ai-says TEXT            another sentence of the AI, to be recognised; repeat\n"
     "  --speech-cache FOLDER     where synthesised sound is kept\n"
     "  --allow-plain             streams may be ws://\n"
     "  --sign-port               https URLs are signed with their port (Twilio drops it)\n"
@@ -35,6 +36,7 @@ enum {
     OPT_HELP = 'h',
     OPT_NUMBER = 1000,
     OPT_PORT,
+    OPT_AI_SAYS,
     OPT_API_KEY,
     OPT_ALLOW_PLAIN,
     OPT_SIGN_PORT,
@@ -70,6 +72,7 @@ static const struct option SPECIAL[] = {
     {"help", no_argument, NULL, OPT_HELP},
     {"number", required_argument, NULL, OPT_NUMBER},
     {"port", required_argument, NULL, OPT_PORT},
+    {"ai-says", required_argument, NULL, OPT_AI_SAYS},
     {"api-key", required_argument, NULL, OPT_API_KEY},
     {"allow-plain", no_argument, NULL, OPT_ALLOW_PLAIN},
     {"sign-port", no_argument, NULL, OPT_SIGN_PORT},
@@ -138,6 +141,11 @@ static enum tl_status take_special(struct tl_tel *tel, int opt, char *value, str
         return tl_tel_number_add(tel, value, err);
     case OPT_PORT:
         tel->options.listen = value;
+        return TL_OK;
+    case OPT_AI_SAYS:
+        if (tel->options.ai_says_len == TL_TEL_AI_SAYS_MAX)
+            return tl_fail(err, TL_INVALID, "--ai-says more than %d times", TL_TEL_AI_SAYS_MAX);
+        tel->options.ai_says[tel->options.ai_says_len++] = value;
         return TL_OK;
     case OPT_API_KEY:
         return read_api_key(tel, value, err);

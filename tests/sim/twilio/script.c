@@ -58,6 +58,19 @@ static enum tl_status parse_dtmf(const json_t *step, size_t number, struct tl_te
     return TL_OK;
 }
 
+static enum tl_status parse_again(const json_t *step, struct tl_tel_step *ret_step,
+                                  struct tl_error *err)
+{
+    const json_t *until_ms = json_object_get(step, "until_ms");
+    json_int_t again = json_integer_value(json_object_get(step, "again"));
+
+    if (again < 0 || !json_is_integer(until_ms))
+        return tl_fail(err, TL_INVALID, "\"again\" is a step, and has \"until_ms\"");
+    ret_step->again = (size_t)again;
+    ret_step->ms = json_integer_value(until_ms);
+    return TL_OK;
+}
+
 static const struct {
     const char *name;
     enum tl_tel_step_kind kind;
@@ -66,7 +79,7 @@ static const struct {
     {"wait_stream", TL_TEL_STEP_WAIT_STREAM}, {"wait_quiet", TL_TEL_STEP_WAIT_QUIET},
     {"pause", TL_TEL_STEP_PAUSE},       {"silence", TL_TEL_STEP_PAUSE},
     {"barge_in", TL_TEL_STEP_BARGE_IN}, {"dtmf", TL_TEL_STEP_DTMF},
-    {"hangup", TL_TEL_STEP_HANGUP},
+    {"again", TL_TEL_STEP_AGAIN},       {"hangup", TL_TEL_STEP_HANGUP},
 };
 
 static enum tl_status parse_step(struct tl_tel_voices *voices, const json_t *step, size_t number,
@@ -87,6 +100,8 @@ static enum tl_status parse_step(struct tl_tel_voices *voices, const json_t *ste
         return parse_say(voices, step, number, ret_step, err);
     case TL_TEL_STEP_DTMF:
         return parse_dtmf(step, number, ret_step, err);
+    case TL_TEL_STEP_AGAIN:
+        return parse_again(step, ret_step, err);
     case TL_TEL_STEP_WAIT_ANSWER:
     case TL_TEL_STEP_HANGUP:
         return TL_OK;
@@ -112,6 +127,8 @@ enum tl_status tl_tel_script_parse(struct tl_tel_voices *voices, const json_t *s
     for (size_t i = 0; i < script.len; i++) {
         enum tl_status st =
             parse_step(voices, json_array_get(steps, i), number, &script.step[i], err);
+        if (st == TL_OK && script.step[i].again > i)
+            st = tl_fail(err, TL_INVALID, "\"again\" goes back, not forward");
         if (st != TL_OK) {
             tl_tel_script_finish(&script);
             return tl_fail_prefix(err, "step %zu of the script", i + 1);

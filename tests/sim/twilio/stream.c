@@ -457,11 +457,14 @@ enum tl_status tl_tel_stream_fault(struct tl_tel_stream *s, const json_t *fault,
         return tl_fail(err, TL_CONFLICT, "the call has no open stream");
     if (json_is_true(json_object_get(fault, "abort")))
         tl_ws_abort(s->ws);
+    else if (json_is_true(json_object_get(fault, "drop")))
+        tl_ws_drop(s->ws);
     else if (json_is_true(json_object_get(fault, "close")))
         tl_ws_close(s->ws, 1000, NULL);
-    else if (json_is_true(json_object_get(fault, "half_open")))
+    else if (json_is_true(json_object_get(fault, "half_open"))) {
         s->is_half_open = true;
-    else if (raw || binary) {
+        tl_ws_stop_reading(s->ws);
+    } else if (raw || binary) {
         const json_t *text = raw ? raw : binary;
         if (tl_ws_send(s->ws, raw != NULL, json_string_value(text), json_string_length(text)) !=
             TL_OK)

@@ -21,7 +21,8 @@ void tl_tel_stream_mark(struct tl_tel_stream *stream, const char *name);
 /** Tells `stop` and closes; the call is not told of its end. */
 void tl_tel_stream_stop(struct tl_tel_stream *stream);
 
-/** Faults. TL_INVALID: no such fault. {"abort":true}: reset; {"close":true}: closed without stop;
+/** Faults. TL_INVALID: no such fault. {"abort":true}: reset; {"drop":true}: FIN
+ *  without a close frame; {"close":true}: closed without stop;
  *  {"half_open":true}: nothing more is sent or taken, the socket stays; {"raw":"text"},
  *  {"binary":"text"}: sent as a message; {"lose_frames":N}. */
 TL_MUST_CHECK enum tl_status tl_tel_stream_fault(struct tl_tel_stream *stream, const json_t *fault,

@@ -13,6 +13,7 @@
 
 #define TL_TEL_SID_SIZE 35 /* two letters, 32 hex digits, NUL */
 #define TL_TEL_CALLS_MAX 200000
+#define TL_TEL_AI_SAYS_MAX 64
 
 struct tl_tel_call;
 struct tl_tel_conference;
@@ -45,6 +46,8 @@ struct tl_tel_options {
     const char *key_sid, *key_secret; /* an API key; NULL: none */
     const char *ca_file;
     const char *phrases, *speech_cache;
+    const char *ai_says[TL_TEL_AI_SAYS_MAX]; /* sentences that the ear is to know, beside phrases */
+    size_t ai_says_len;
     const char *call_from, *call_to, *script_file; /* one call from the command line */
     bool allow_plain; /* ws:// streams */
     bool sign_port;   /* https URLs are signed with their port */
