@@ -200,9 +200,12 @@ static void on_schema(void *arg)
 static void on_table_ready(void *arg)
 {
     struct tl_fleet *f = arg;
+    struct tl_error err;
 
     f->table_ready = true;
     tl_schema_set_resolve(f->schemas);
+    if (start_presence(f, &err) != TL_OK) /* not ready, and says so, until somebody restarts it */
+        tl_log_error(f->o.log, "presence.not_followed", TL_STR("error", err.msg));
     tl_fleet_beat(f);
     tl_timer_repeat(&f->beat_timer, tl_net_loop(f->o.net), BEAT_MS, on_beat_timer, f);
     check_ready(f);
@@ -328,8 +331,6 @@ static enum tl_status start_topics(struct tl_fleet *f, struct tl_error *err)
         st = tl_producer_topic(f->events, "presence.v1", &f->presence, err);
     if (st == TL_OK)
         st = tl_config_table_create(f->kafka, &table, &f->table, err);
-    if (st == TL_OK)
-        st = start_presence(f, err);
     return st;
 }
 
