@@ -190,6 +190,8 @@ static void add_said(struct tl_ai_response *response)
         "in_progress", "at_ms", (json_int_t)tl_ai_session_age_ms(response->session));
     if (part->call)
         json_object_set_new(response->said, "tool", json_string(part->call->tool));
+    else
+        json_object_set_new(response->said, "deltas_us", json_array()); /* when each was sent */
     json_array_append_new(response->session->report.said, response->said);
 }
 
@@ -351,6 +353,8 @@ static void send_sound(struct tl_ai_response *response, size_t len)
 
     if (response->done_bytes == 0)
         json_object_set_new(response->said, "first_us", json_integer(tl_mono_us()));
+    json_array_append_new(json_object_get(response->said, "deltas_us"),
+                          json_integer(tl_mono_us()));
     send_words(response, response->done_bytes + len, all);
     tl_ai_send_audio_delta(response->session, response->id, response->item->id, response->part,
                            part->speech->ulaw + part->from + response->done_bytes, len,
