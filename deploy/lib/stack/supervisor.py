@@ -130,21 +130,23 @@ class Supervisor:
         os.replace(f"{path}.new", path)
 
     def adopt(self):
-        """Take over what an earlier supervisor ran, and start what has died since."""
+        """Take over what an earlier supervisor ran and what lives still. What has died since, as
+        after a restart of the machine, deploy/up starts again, in the order of its needs."""
         path = f"{self.folder}/services.json"
         if not os.path.exists(path):
             return
         with open(path) as f:
             specs = json.load(f)
         for name, spec in specs.items():
-            service = Service(name, Command(**spec["command"]), spec["version"])
+            pid = self.processes.pid(name)
+            if not pid:
+                note(f"{name} was gone when the supervisor came")
+                continue
+            service = Service(name, Command(**spec["command"]), spec["version"], pid,
+                              started=time.monotonic() - FAST_CRASH_S)
             self.services[name] = service
-            service.pid = self.processes.pid(name)
-            if service.pid:
-                service.started = time.monotonic() - FAST_CRASH_S
-                self._watch(service)
-            else:
-                self.start(service)
+            self._watch(service)
+        self._save()
 
     # --- commands
 
