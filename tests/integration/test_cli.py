@@ -336,11 +336,15 @@ def test_tail_follows_until_interrupted(cli):
         lines.append(process.stdout.readline() or "")
         return lines[-1].endswith("\n")
 
-    wait_for(sees_a_record, "a record in the tail", 30.0)
-    assert json.loads(lines[-1])["key"] == "call-live"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
-    process.stdout.close()
+    try:
+        wait_for(sees_a_record, "a record in the tail", 30.0)
+        assert json.loads(lines[-1])["key"] == "call-live"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 # --- dead letters
