@@ -35,7 +35,7 @@ static void describe_peer(int fd, char text[TL_NET_PEER_SIZE])
         memmove(text, text + 7, strlen(text + 7) + 1);
 }
 
-static void adopt(struct tl_http_server *server, int fd)
+void tl_http_server_adopt(struct tl_http_server *server, int fd)
 {
     int on = 1;
     struct tl_conn *conn = tl_conn_create(server->net, server);
@@ -64,7 +64,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            adopt(server, fd);
+            tl_http_server_adopt(server, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             (void)uv_poll_stop(poll); /* else the loop spins until somebody closes something */
             tl_timer_start(&server->accept_again, server->net->loop, ACCEPT_AGAIN_MS, accept_again,

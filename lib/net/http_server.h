@@ -64,6 +64,9 @@ TL_MUST_CHECK enum tl_status tl_http_server_create(struct tl_net *net,
 
 int tl_http_server_port(const struct tl_http_server *server);
 
+/** Takes over a connected stream socket as if it had been accepted: from a parent process, a test. */
+void tl_http_server_adopt(struct tl_http_server *server, int fd);
+
 /** Stops listening; connections live on, and answers say Connection: close. Idempotent. */
 void tl_http_server_stop_listening(struct tl_http_server *server);
 

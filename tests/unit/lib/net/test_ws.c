@@ -26,6 +26,12 @@ struct side {
 
 };
 
+static void side_reset(struct side *side)
+{
+    tl_buf_finish(&side->last);
+    *side = (struct side){0};
+}
+
 struct site {
     struct fixture *f;
     struct tl_http_server *server;
@@ -518,7 +524,7 @@ static void a_subprotocol_is_echoed_only_if_offered(void **state)
     for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
         struct side client;
         site.subprotocol = cases[i].served;
-        site.side = (struct side){0};
+        side_reset(&site.side);
         open_client(&site, &client, (struct tl_ws_connect_options){.subprotocol = cases[i].offered});
         fixture_wait(site.f, &site.side.is_open, "the server's on_open");
         assert_string_equal(tl_ws_subprotocol(client.ws), cases[i].agreed);
@@ -547,7 +553,7 @@ static void abort_resets_the_connection(void **state)
     assert_int_equal(site.side.end.code, 1006);
     assert_int_equal(client.end.code, 1006);
 
-    site.side = (struct side){0};
+    side_reset(&site.side);
     peer_upgrade(&p, &site);
     fixture_wait(site.f, &site.side.is_open, "the server's on_open");
     tl_ws_abort(site.side.ws);
@@ -585,7 +591,7 @@ static void a_full_queue_says_retry_and_drains(void **state)
     peer_close(&p);
     fixture_wait(site.f, &site.side.is_closed, "the server's on_close");
 
-    site.side = (struct side){0}; /* and with one that reads, everything arrives */
+    side_reset(&site.side); /* and with one that reads, everything arrives */
     open_client(&site, &client, (struct tl_ws_connect_options){0});
     fixture_wait(site.f, &site.side.is_open, "the server's on_open");
     sent = 0;
@@ -662,8 +668,10 @@ static void destroy_with_open_connections_closes_each_once(void **state)
     (void)start_client(&site, &connecting, (struct tl_ws_connect_options){0}, "ws");
     tl_net_destroy(site.f->net);
     site.f->net = NULL;
-    for (size_t i = 0; i < TL_ARRAY_LEN(clients); i++)
+    for (size_t i = 0; i < TL_ARRAY_LEN(clients); i++) {
         assert_int_equal(clients[i].closes, 1);
+        tl_buf_finish(&clients[i].last);
+    }
     assert_int_equal(connecting.closes, 1);
     assert_int_equal(site.side.opens, site.side.closes);
     site_close(&site);
