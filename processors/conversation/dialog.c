@@ -20,6 +20,7 @@
 #define FRAME_WAIT_MS 20000  /* without a frame: the AI session ends */
 #define FINALS_WAIT_MS 10000 /* for the last transcripts */
 #define STATE_WAIT_MS 60000  /* for a final state; then telephony closes */
+#define KEYED_PAUSE_MS 3000  /* between two keys: then the digits are complete */
 #define PENDING_MAX 3000     /* items: a minute of sound */
 #define CHECKPOINT_BYTES 16384
 
@@ -542,22 +543,37 @@ static void hear_frame(struct tl_dialog *d, const struct tl_dialog_item *item)
     tl_dialog_ai_hear(d, (struct tl_bytes){(const uint8_t *)item->data, item->len});
 }
 
-static void write_keyed(struct tl_dialog *d, const struct tl_dialog_item *item)
+/* Digits one by one would spell a card number in the log: they are masked together. */
+static void write_keyed(struct tl_dialog *d)
 {
     struct tl_call_event event = {0};
     struct tl_redacted red;
     struct tl_keyed keyed = {.keyed_ms = call_now_ms(d)};
     struct tl_error err;
 
+    d->keyed_due_ms = 0;
+    if (!d->keyed[0])
+        return;
     tl_redacted_init(&red);
-    if (tl_redactor_text(d->talk.redactor, TL_REDACT_KEYED, item->data, item->len, &red, &err) ==
-        TL_OK) {
+    if (tl_redactor_text(d->talk.redactor, TL_REDACT_KEYED, d->keyed, strlen(d->keyed), &red,
+                         &err) == TL_OK) {
         keyed.digits = tl_buf_str(&red.text);
         event.keyed = &keyed;
         tl_dialog_send(d, &event);
     }
     tl_redacted_finish(&red);
+    memset(d->keyed, 0, sizeof(d->keyed));
+}
+
+static void on_keyed(struct tl_dialog *d, const struct tl_dialog_item *item)
+{
+    size_t len = strlen(d->keyed);
+
+    d->keyed[len] = item->data[0];
     d->last_words_ms = tl_mono_ms();
+    d->keyed_due_ms = d->last_words_ms + KEYED_PAUSE_MS;
+    if (item->data[0] == '#' || len + 2 == sizeof(d->keyed))
+        write_keyed(d);
 }
 
 static void on_stopped(struct tl_dialog *d)
@@ -567,6 +583,7 @@ static void on_stopped(struct tl_dialog *d)
     d->stopped = true;
     d->stage = TL_DIALOG_ENDING;
     d->ending_since_ms = tl_mono_ms();
+    write_keyed(d);
     tl_talk_stop(&d->talk, tl_dialog_now(d));
     tl_closing_watch(d->conversation->closing, d);
 }
@@ -592,7 +609,7 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         d->last_words_ms = tl_mono_ms();
         break;
     case TL_MEDIA_KIND_KEYED:
-        write_keyed(d, item);
+        on_keyed(d, item);
         break;
     case TL_MEDIA_KIND_STOPPED:
         on_stopped(d);
@@ -812,6 +829,8 @@ static void tick_live(struct tl_dialog *d, int64_t now_ms)
 {
     tl_talk_tick(&d->talk, tl_dialog_now(d));
     tl_dialog_ai_tick(d, now_ms);
+    if (d->keyed_due_ms && now_ms >= d->keyed_due_ms)
+        write_keyed(d);
     if (d->changed && now_ms - d->last_checkpoint_ms > d->conversation->settings.checkpoint_ms)
         write_checkpoint(d);
     if (now_ms - d->last_frame_ms > FRAME_WAIT_MS) { /* the stream is elsewhere, or nowhere */

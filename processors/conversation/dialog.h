@@ -81,6 +81,9 @@ struct tl_dialog {
     int64_t last_frame_ms;       /* monotonic */
     struct tl_buf early;         /* sound for a session that is not ready */
 
+    char keyed[64];    /* digits so far: they are masked as one, and written when a pause or # ends them */
+    int64_t keyed_due_ms; /* monotonic; 0: none */
+
     /* the AI */
     struct tl_speech *speech, *next_speech; /* next: renewal */
     bool speech_ready, next_ready;
