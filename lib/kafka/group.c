@@ -1,4 +1,9 @@
-/* Member of a consumer group: rebalances come as events on the same queue as the records. */
+/* Member of a consumer group: rebalances come as events on the same queue as the records.
+ *
+ * Committed offsets are asked for on a worker thread before the assignment is taken up, so that
+ * every partition starts at an offset that is known: with auto.offset.reset=error, which makes an
+ * offset outside the log an error, librdkafka would not start one without a committed offset; and
+ * to assign once more from such an error ends librdkafka 2.0.2 by an assertion. */
 #include "kafka/group.h"
 
 #include <assert.h>
@@ -10,6 +15,23 @@
 #include "kafka/internal.h"
 #include "kafka/pump.h"
 
+#define COMMITTED_ATTEMPT_MS 1000
+#define COMMITTED_PAUSE_MS 50
+
+/* A question for committed offsets, on a worker thread. */
+struct committed {
+    uv_work_t work;
+    struct tl_group *group; /* NULL: it is gone */
+    struct committed *next;
+    int64_t generation;
+    rd_kafka_topic_partition_list_t *starts; /* what will be assigned */
+    unsigned attempts;
+    uv_sem_t done; /* the worker has let go of rk */
+    rd_kafka_t *rk;
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t code;
+};
+
 struct tl_group {
     struct tl_kafka *kafka;
     struct tl_group_options options;
@@ -20,12 +42,15 @@ struct tl_group {
     int64_t generation; /* counts assignments */
     bool awaits_assign; /* on_assign was called, tl_group_assign not yet */
     bool closing;
-    rd_kafka_topic_partition_list_t *starts; /* of the present assignment, as it was taken up */
-    bool restart; /* some of `starts` changed: assign again at the end of the turn */
+    struct committed *asking; /* questions under way, of former generations too */
     struct tl_counter *records, *bytes, *errors;
 };
 
 static const rd_kafka_topic_partition_list_t NO_PARTITIONS;
+
+_Static_assert(TL_GROUP_COMMITTED == RD_KAFKA_OFFSET_INVALID, "as librdkafka says it");
+_Static_assert(TL_GROUP_BEGINNING == RD_KAFKA_OFFSET_BEGINNING, "as librdkafka says it");
+_Static_assert(TL_GROUP_END == RD_KAFKA_OFFSET_END, "as librdkafka says it");
 
 static struct tl_group_partition *to_partitions(const struct tl_group *group,
                                                 const rd_kafka_topic_partition_list_t *list)
@@ -69,21 +94,12 @@ static void on_given(struct tl_group *group, const rd_kafka_topic_partition_list
     free(partitions);
 }
 
-static void forget_starts(struct tl_group *group)
-{
-    if (group->starts)
-        rd_kafka_topic_partition_list_destroy(group->starts);
-    group->starts = NULL;
-    group->restart = false;
-}
-
 static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     bool lost = rd_kafka_assignment_lost(group->rk) != 0;
 
     group->generation++;
     group->awaits_assign = false;
-    forget_starts(group);
     if (group->options.on_revoke && list->cnt > 0) {
         struct tl_group_partition *partitions = to_partitions(group, list);
 
@@ -119,52 +135,13 @@ static void on_message(struct tl_group *group, const rd_kafka_message_t *message
     group->options.on_record(group->options.arg, &record);
 }
 
-/* auto.offset.reset is "error" for all, so that an offset outside the log is told. But a group that
- * has no committed offset yet gets the same error, only without an offset: then we say where to begin. */
-static bool begins_without_offset(struct tl_group *group, const rd_kafka_topic_partition_t *tp,
-                                  rd_kafka_resp_err_t code)
-{
-    rd_kafka_topic_partition_t *start;
-
-    if (!tp || code != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || tp->offset >= 0 || !group->starts)
-        return false;
-    start = rd_kafka_topic_partition_list_find(group->starts, tp->topic, tp->partition);
-    if (!start || start->offset != RD_KAFKA_OFFSET_STORED)
-        return false;
-    start->offset = group->options.from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
-    group->restart = true;
-    return true;
-}
-
-/* A partition that stopped with an error can only be started by assigning all of them again. The
- * others go on where they are. */
-static void restart(struct tl_group *group)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(group->starts);
-    rd_kafka_topic_partition_list_t *now = rd_kafka_topic_partition_list_copy(group->starts);
-
-    group->restart = false;
-    (void)rd_kafka_position(group->rk, now); /* those without a position keep their start */
-    for (int i = 0; i < list->cnt; i++) {
-        if (now->elems[i].offset >= 0)
-            list->elems[i].offset = now->elems[i].offset;
-    }
-    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
-    rd_kafka_topic_partition_list_destroy(now);
-    rd_kafka_topic_partition_list_destroy(list);
-    if (code)
-        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_err2str(code));
-}
-
 static void on_error(struct tl_group *group, rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(event);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     enum tl_status status = rd_kafka_event_error_is_fatal(event) ? TL_FATAL : tl_kafka_status(code);
 
-    if (begins_without_offset(group, tp, code))
-        ; /* restart() follows */
-    else if (tp)
+    if (tp)
         tell_error(group, tl_kafka_short_topic(group->kafka, tp->topic), tp->partition, status,
                    rd_kafka_event_error_string(event));
     else
@@ -217,8 +194,6 @@ static bool turn(void *arg)
         handle(group, event);
         rd_kafka_event_destroy(event);
     }
-    if (group->restart)
-        restart(group);
     return event != NULL;
 }
 
@@ -318,7 +293,6 @@ static void free_group(struct tl_group *group, bool is_hung)
 {
     if (group->pump)
         tl_pump_close(group->pump, nothing_to_free, NULL);
-    forget_starts(group);
     if (group->queue)
         rd_kafka_queue_destroy(group->queue);
     if (group->rk && !is_hung)
@@ -363,12 +337,126 @@ static rd_kafka_topic_partition_list_t *one(const struct tl_group *group, const 
     return list;
 }
 
+static enum tl_status assign(struct tl_group *group, const rd_kafka_topic_partition_list_t *list,
+                             struct tl_error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
+
+    if (code)
+        return tl_fail(err, tl_kafka_status(code), "assign: %s", rd_kafka_err2str(code));
+    return TL_OK;
+}
+
+static void free_committed(struct committed *c)
+{
+    rd_kafka_topic_partition_list_destroy(c->starts);
+    rd_kafka_topic_partition_list_destroy(c->list);
+    uv_sem_destroy(&c->done);
+    free(c);
+}
+
+static void forget_committed(struct committed *c)
+{
+    struct committed **at = &c->group->asking;
+
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+}
+
+static void ask_committed(uv_work_t *work)
+{
+    struct committed *c = work->data;
+
+    if (c->attempts++ > 0)
+        uv_sleep(COMMITTED_PAUSE_MS); /* this is a worker thread */
+    c->code = rd_kafka_committed(c->rk, c->list, COMMITTED_ATTEMPT_MS);
+    uv_sem_post(&c->done);
+}
+
+/* Puts the answers into `starts`; false when one is missing. */
+static bool fill_starts(struct committed *c, int64_t without)
+{
+    if (c->code)
+        return false;
+    for (int i = 0; i < c->list->cnt; i++) {
+        const rd_kafka_topic_partition_t *answer = &c->list->elems[i];
+
+        if (answer->err)
+            return false;
+        rd_kafka_topic_partition_list_find(c->starts, answer->topic, answer->partition)->offset =
+            answer->offset >= 0 ? answer->offset : without;
+    }
+    return true;
+}
+
+static void committed_asked(uv_work_t *work, int status)
+{
+    struct committed *c = work->data;
+    struct tl_group *group = c->group;
+    struct tl_error err;
+
+    (void)status; /* never cancelled */
+    if (!group) {
+        free_committed(c);
+        return;
+    }
+    uv_sem_wait(&c->done); /* does not wait: it was posted */
+    bool is_present = c->generation == group->generation;
+    if (is_present &&
+        !fill_starts(c, group->options.from_end ? TL_GROUP_END : TL_GROUP_BEGINNING)) {
+        (void)uv_queue_work(group->kafka->loop, &c->work, ask_committed, committed_asked);
+        return; /* again, until it answers or the assignment is gone */
+    }
+    if (is_present && assign(group, c->starts, &err) != TL_OK)
+        tell_error(group, NULL, -1, err.status, err.msg);
+    forget_committed(c);
+    free_committed(c);
+}
+
+/* Takes `starts`. */
+static void assign_from_committed(struct tl_group *group, rd_kafka_topic_partition_list_t *starts)
+{
+    struct committed *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->work.data = c;
+    c->group = group;
+    c->generation = group->generation;
+    c->starts = starts;
+    c->rk = group->rk;
+    c->list = rd_kafka_topic_partition_list_new(starts->cnt);
+    for (int i = 0; i < starts->cnt; i++) {
+        if (starts->elems[i].offset == TL_GROUP_COMMITTED)
+            rd_kafka_topic_partition_list_add(c->list, starts->elems[i].topic,
+                                              starts->elems[i].partition);
+    }
+    (void)uv_sem_init(&c->done, 0); /* fails only for a value out of range */
+    c->next = group->asking;
+    group->asking = c;
+    (void)uv_queue_work(group->kafka->loop, &c->work, ask_committed, committed_asked);
+}
+
+/* The worker must have let go of the handle before that can be destroyed; a second at most. */
+static void leave_committed(struct tl_group *group)
+{
+    while (group->asking) {
+        struct committed *c = group->asking;
+
+        group->asking = c->next;
+        uv_sem_wait(&c->done);
+        c->group = NULL; /* committed_asked frees it */
+    }
+}
+
 enum tl_status tl_group_assign(struct tl_group *group, int64_t generation,
                                const struct tl_group_partition *partitions, size_t len,
                                struct tl_error *err)
 {
     char full[TL_KAFKA_TOPIC_MAX + 1];
     enum tl_status st = TL_OK;
+    bool asks = false;
 
     if (!group->awaits_assign || generation != group->generation)
         return tl_fail(err, TL_CONFLICT, "assignment %" PRId64 " is not the present one",
@@ -380,20 +468,19 @@ enum tl_status tl_group_assign(struct tl_group *group, int64_t generation,
         if (st == TL_OK)
             rd_kafka_topic_partition_list_add(list, full, partitions[i].partition)->offset =
                 partitions[i].offset;
+        asks = asks || partitions[i].offset == TL_GROUP_COMMITTED;
     }
-    if (st == TL_OK) {
-        rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
-        if (code)
-            st = tl_fail(err, tl_kafka_status(code), "assign: %s", rd_kafka_err2str(code));
+    if (st == TL_OK && asks) {
+        group->awaits_assign = false;
+        assign_from_committed(group, list);
+        return TL_OK;
     }
-    if (st != TL_OK) {
-        rd_kafka_topic_partition_list_destroy(list);
-        return st;
-    }
-    group->awaits_assign = false;
-    forget_starts(group);
-    group->starts = list;
-    return TL_OK;
+    if (st == TL_OK)
+        st = assign(group, list, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (st == TL_OK)
+        group->awaits_assign = false;
+    return st;
 }
 
 void tl_group_store(struct tl_group *group, const char *topic, int32_t partition,
@@ -443,9 +530,10 @@ void tl_group_destroy(struct tl_group *group, int64_t deadline_ms)
     if (!group)
         return;
     int64_t until_ms = tl_mono_ms() + deadline_ms;
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(group->rk, group->queue);
 
     group->closing = true;
+    leave_committed(group);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(group->rk, group->queue);
     if (error)
         rd_kafka_error_destroy(error); /* closed already: after a fatal error */
     while (!rd_kafka_consumer_closed(group->rk) && tl_mono_ms() < until_ms) {

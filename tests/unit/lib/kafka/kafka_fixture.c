@@ -16,7 +16,7 @@
 #include "kafka/admin.h"
 #include "kafka/producer.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS 20000
 
 static void on_tick(uv_timer_t *timer)
 {
