@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "avro/presence.h"
 #include "kafka/schemas.h"
@@ -188,49 +189,64 @@ static void registry_that_is_away_is_asked_again(void **state)
     assert_int_equal(e->registry.asked_len, 2 * first);
 }
 
-/* An older writer: no field ai_sessions, another order. */
-static const char OLDER[] =
-    "{\"type\":\"record\",\"name\":\"Presence\",\"namespace\":\"trunkline\",\"fields\":["
-    "{\"name\":\"number\",\"type\":\"int\"},{\"name\":\"epoch\",\"type\":\"long\"},"
-    "{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"InstanceKind\",\"symbols\":["
-    "\"UNKNOWN\",\"TELEPHONY\",\"INGEST\"]}},"
-    "{\"name\":\"at\",\"type\":\"long\"},{\"name\":\"calls_held\",\"type\":\"int\"},"
-    "{\"name\":\"calls_promised\",\"type\":\"int\"},{\"name\":\"capacity\",\"type\":\"int\"},"
-    "{\"name\":\"draining\",\"type\":\"boolean\"},"
-    "{\"name\":\"mailbox_offset_read\",\"type\":\"long\"},"
-    "{\"name\":\"ai_sessions\",\"type\":\"int\"},{\"name\":\"ai_tokens_per_minute\",\"type\":\"int\"}]}";
-static const uint8_t OF_OLDER[] = {0, 0, 0, 0, 77, 8 /* 4 */, 14 /* 7 */, 2 /* TELEPHONY */, 0,
-                                   2, 4, 6, 1, 10, 0, 0};
+/* Another writer's schema: ours, but with two symbols of its first enum the other way round. */
+static char *swapped_schema(void)
+{
+    json_t *schema = json_loads(tl_record_schema(TL_RECORD_PRESENCE), 0, NULL);
+    json_t *kind = json_array_get(json_object_get(schema, "fields"), 0);
+    json_t *symbols = json_object_get(json_object_get(kind, "type"), "symbols");
+    json_t *one = json_incref(json_array_get(symbols, 1));
+
+    assert_int_equal(json_array_set(symbols, 1, json_array_get(symbols, 2)), 0);
+    assert_int_equal(json_array_set_new(symbols, 2, one), 0);
+    char *text = json_dumps(schema, JSON_COMPACT);
+    json_decref(schema);
+    assert_non_null(text);
+    return text;
+}
+
+#define OTHER_ID 77
+
+/* What that writer makes of a presence: our bytes under its id. */
+static struct tl_bytes of_other(struct env *e)
+{
+    if (tl_schema_set_id(e->set, TL_RECORD_PRESENCE) < 0)
+        learn_own(e, 5);
+    encoded(e);
+    e->buf.data[4] = OTHER_ID;
+    e->told = 0;
+    return (struct tl_bytes){e->buf.data, e->buf.len};
+}
 
 static void unknown_id_is_fetched_and_taken_over_by_name(void **state)
 {
     struct env *e = *state;
-    const struct tl_bytes value = {OF_OLDER, sizeof(OF_OLDER)};
+    const struct tl_bytes value = of_other(e);
     struct tl_presence p;
     struct tl_error err;
+    char *text = swapped_schema();
 
-    learn_own(e, 5);
-    e->told = 0;
     for (int i = 0; i < 3; i++)
         assert_int_equal(tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &p, &err),
                          TL_RETRY);
     assert_int_equal(e->registry.fetches, 1); /* one request in flight */
-    answer(&e->registry, 0, (struct tl_registry_answer){.status = TL_OK, .text = OLDER});
+    answer(&e->registry, 0, (struct tl_registry_answer){.status = TL_OK, .text = text});
     assert_int_equal(e->told, 1);
     if (tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &p, &err) != TL_OK)
         fail_msg("%s", err.msg);
-    assert_int_equal(p.kind, TL_INSTANCE_KIND_TELEPHONY); /* by symbol, not by position */
-    assert_int_equal(p.number, 4);
-    assert_int_equal(p.epoch, 7);
-    assert_true(p.draining);
+    assert_int_equal(p.kind, TL_INSTANCE_KIND_INGEST); /* by symbol, not by position */
+    assert_int_equal(p.number, 3);
+    assert_int_equal(p.epoch, 17);
+    free(text);
 }
 
 static void fetch_is_repeated_until_the_registry_answers(void **state)
 {
     struct env *e = *state;
-    const struct tl_bytes value = {OF_OLDER, sizeof(OF_OLDER)};
+    const struct tl_bytes value = of_other(e);
     struct tl_presence p;
     struct tl_error err;
+    char *text = swapped_schema();
 
     assert_int_equal(tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &p, &err),
                      TL_RETRY);
@@ -239,15 +255,16 @@ static void fetch_is_repeated_until_the_registry_answers(void **state)
                      TL_RETRY); /* never a dead letter because the registry is away */
     (void)uv_run(&e->loop, UV_RUN_DEFAULT);
     assert_int_equal(e->registry.fetches, 2);
-    answer(&e->registry, 1, (struct tl_registry_answer){.status = TL_OK, .text = OLDER});
+    answer(&e->registry, 1, (struct tl_registry_answer){.status = TL_OK, .text = text});
     assert_int_equal(tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &p, &err),
                      TL_OK);
+    free(text);
 }
 
 static void id_that_the_registry_does_not_know_is_invalid(void **state)
 {
     struct env *e = *state;
-    const struct tl_bytes value = {OF_OLDER, sizeof(OF_OLDER)};
+    const struct tl_bytes value = of_other(e);
     struct tl_presence p;
     struct tl_error err;
 
@@ -264,7 +281,8 @@ static void what_has_no_frame_is_invalid(void **state)
     struct env *e = *state;
     struct tl_presence p;
     struct tl_error err;
-    const struct tl_bytes bad[] = {{NULL, 0}, {(const uint8_t *)"", 0}, {OF_OLDER, 4},
+    const struct tl_bytes bad[] = {{NULL, 0}, {(const uint8_t *)"", 0},
+                                   {(const uint8_t *)"\0\0\0\0", 4},
                                    {(const uint8_t *)"\x01\x00\x00\x00\x05", 5}};
 
     learn_own(e, 5);
