@@ -2,6 +2,7 @@
 #include "kafka/admin.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,6 +287,20 @@ enum tl_status tl_admin_watermarks(struct tl_admin *admin, const char *topic, in
     if (code)
         return tl_fail(err, tl_kafka_status(code), "offsets of %s/%" PRId32 ": %s", full, partition,
                        rd_kafka_err2str(code));
+    return TL_OK;
+}
+
+enum tl_status tl_admin_cluster_id(struct tl_admin *admin, char *ret_id, size_t size,
+                                   struct tl_error *err)
+{
+    char *id = rd_kafka_clusterid(admin->rk, (int)admin->timeout_ms);
+
+    if (!id)
+        return tl_fail(err, TL_RETRY, "cluster id: no answer");
+    int len = snprintf(ret_id, size, "%s", id);
+    rd_kafka_mem_free(admin->rk, id);
+    if ((size_t)len >= size)
+        return tl_fail(err, TL_INVALID, "cluster id: longer than %zu bytes", size - 1);
     return TL_OK;
 }
 

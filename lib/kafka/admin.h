@@ -58,6 +58,10 @@ TL_MUST_CHECK enum tl_status tl_admin_watermarks(struct tl_admin *admin, const c
                                                  int32_t partition, int64_t *ret_low,
                                                  int64_t *ret_high, struct tl_error *err);
 
+/** Id of the cluster, as its brokers tell it: offsets mean nothing in another one. TL_RETRY: away. */
+TL_MUST_CHECK enum tl_status tl_admin_cluster_id(struct tl_admin *admin, char *ret_id, size_t size,
+                                                 struct tl_error *err);
+
 /** First offset at or after a time (ms); the end when there is none. */
 TL_MUST_CHECK enum tl_status tl_admin_offset_of_time(struct tl_admin *admin, const char *topic,
                                                      int32_t partition, int64_t timestamp_ms,
