@@ -103,6 +103,16 @@ def test_session_begins_with_pcm_and_the_defaults(ai):
     assert session["max_output_tokens"] == "inf"
 
 
+def test_settings_that_come_before_the_greeting_are_taken_after_it():
+    with simulator("--session-delay-ms", "200") as slow:
+        talk = Talk(slow)
+        talk.send("session.update", session=telephony())
+        talk.created()
+        assert talk.wait("session.updated")["session"]["audio"]["output"]["voice"] == "marin"
+        assert talk.types() == ["session.created", "session.updated"]
+        talk.close()
+
+
 WRONG_UPDATES = [
     ({}, "missing_required_parameter", "session.type"),
     ({"type": "transcription"}, "invalid_value", "session.type"),
@@ -383,6 +393,18 @@ def test_cancel_before_created_is_lost(ai):
     assert done["status_details"]["reason"] == "client_cancelled"
 
 
+def test_barge_in_before_created_cancels_it_as_soon_as_it_is(ai):
+    ai.fault("late_created", scope={"next": 1}, delay_ms=300)
+    talk = ai.talk(telephony())
+    talk.send("response.create")
+    talk.append(sound(HOURS)[:3200])
+    talk.wait("input_audio_buffer.speech_started")
+    assert "response.created" not in talk.types()
+    response = talk.wait("response.created")["response"]
+    done = talk.wait("response.done")["response"]
+    assert (done["id"], done["status"], done["output"]) == (response["id"], "cancelled", [])
+
+
 def test_done_without_created(ai):
     ai.fault("done_without_created", scope={"next": 1})
     talk = ai.talk(telephony())
@@ -545,11 +567,19 @@ def test_replayed_history_is_reported_and_answered(talk):
     assert [i["phrase"] for i in items if "phrase" in i] == [HOURS, "Do you speak Spanish?"]
 
 
+def test_an_answer_that_was_cut_is_given_again(talk):
+    for role, text in (("user", HOURS), ("assistant", "We are open from nine")):
+        talk.send("conversation.item.create", item=talk.item(role, text))
+    talk.send("response.create", response={"instructions": "Go on where you were interrupted."})
+    assert talk.answer()[0] == HOURS_ANSWER
+
+
 def test_greeting_comes_from_the_instructions(ai):
     talk = ai.talk(telephony(instructions="Answer the telephone. Begin with “Welcome to Lamps.”"))
     talk.send("response.create")
     assert talk.answer()[0] == "Welcome to Lamps."
-    talk.send("response.create", response={"instructions": "Say \"Goodbye then.\""})
+    session = "Answer the telephone. Begin with “Welcome to Lamps.”"
+    talk.send("response.create", response={"instructions": session + " Say \"Goodbye then.\""})
     assert talk.answer()[0] == "Goodbye then."
 
 
@@ -607,7 +637,7 @@ def test_transcript_fails_and_the_turn_goes_on(ai):
     assert talk.answer()[0] == HOURS_ANSWER
 
 
-def test_session_expires(ai):
+def test_session_expires():
     with simulator("--session-limit", "1") as short:
         talk = short.talk()
         assert talk.wait("error")["error"]["code"] == "session_expired"
@@ -662,6 +692,25 @@ def test_response_fails_once(ai, kind, code):
     assert (done["status"], done["status_details"]["error"]["code"]) == ("failed", code)
     talk.send("response.create")
     assert talk.answer()[2]["status"] == "completed"
+
+
+def test_latency_delays_events_and_keeps_their_order(ai, talk):
+    ai.fault("latency", scope={"session": talk.id}, delay_ms=50)
+    talk.say(HOURS)
+    _, heard, done = talk.answer()
+    assert heard == sound(HOURS_ANSWER, "ai") and done["status"] == "completed"
+
+
+def test_faults_come_from_the_command_line_by_chance():
+    with simulator("--fault", "refuse_upgrade_429:next=2", "--fault",
+                   "rate_limit:probability=0.5,times=-1", "--seed", "7") as ai:
+        assert [refused_upgrade(ai) for _ in range(2)] == [429, 429]
+        talk = ai.talk(telephony())
+        results = set()
+        for _ in range(20):
+            talk.send("response.create", response={"output_modalities": ["text"]})
+            results.add(talk.wait("response.done")["response"]["status"])
+        assert results == {"failed", "completed"}
 
 
 def test_unknown_fault_is_refused(ai):

@@ -172,6 +172,36 @@ static void greet(const struct tl_ai_response *response, struct tl_ai_plan *plan
         add_text(response, plan, GREETING);
 }
 
+/** The phrase whose answer the caller heard only a part of, as a client says that replays history:
+ *  its last words are the beginning of what answers the phrase before them. */
+static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
+{
+    const struct tl_ai_item *asked = TAILQ_PREV(last, tl_ai_item_list, link);
+    const struct tl_speech *answer = asked && asked->phrase ? asked->phrase->answer : NULL;
+    TL_CLEANUP(tl_buf_finish) struct tl_buf heard;
+
+    tl_buf_init(&heard, TL_AI_TEXT_MAX);
+    tl_ai_item_text(last, &heard);
+    if (!answer || heard.len == 0 || heard.len >= strlen(answer->text) ||
+        strncmp(answer->text, tl_buf_str(&heard), heard.len) != 0)
+        return NULL;
+    return asked->phrase;
+}
+
+static void answer_message(const struct tl_ai_response *response, struct tl_ai_item *item,
+                           struct tl_ai_plan *plan)
+{
+    bool is_own = strcmp(item->role, "assistant") == 0;
+    const struct tl_phrase *phrase = is_own ? cut_answer(item) : item->phrase;
+
+    if (phrase)
+        answer_phrase(response, phrase, plan);
+    else if (is_own || item->turn == TL_AI_TURN_SILENCE)
+        add_text(response, plan, STILL_THERE);
+    else
+        add_text(response, plan, SORRY);
+}
+
 /** Answers the newest item that wants an answer. */
 static void answer_conversation(const struct tl_ai_response *response, struct tl_ai_plan *plan)
 {
@@ -185,12 +215,7 @@ static void answer_conversation(const struct tl_ai_response *response, struct tl
         }
         if (item->kind != TL_AI_MESSAGE || strcmp(item->role, "system") == 0)
             continue;
-        if (strcmp(item->role, "assistant") == 0 || item->turn == TL_AI_TURN_SILENCE)
-            add_text(response, plan, STILL_THERE);
-        else if (item->turn == TL_AI_TURN_PHRASE)
-            answer_phrase(response, item->phrase, plan);
-        else
-            add_text(response, plan, SORRY);
+        answer_message(response, item, plan);
         return;
     }
     greet(response, plan);
@@ -222,10 +247,20 @@ static void answer_input(const struct tl_ai_response *response, const json_t *in
     add_text(response, plan, *summary ? summary : GREETING);
 }
 
+/** The response's own instructions; without the session's, which clients put before them. */
+static const char *own_instructions(const struct tl_ai_response *response)
+{
+    const char *own = json_string_value(json_object_get(response->request, "instructions"));
+    const char *general = tl_ai_config_instructions(&response->session->config);
+
+    if (own && strncmp(own, general, strlen(general)) == 0)
+        return own + strlen(general);
+    return own;
+}
+
 void tl_ai_answer_plan(const struct tl_ai_response *response, struct tl_ai_plan *ret_plan)
 {
-    const char *instructions =
-        json_string_value(json_object_get(response->request, "instructions"));
+    const char *instructions = own_instructions(response);
     const json_t *input = json_object_get(response->request, "input");
     char quote[SPOKEN_MAX];
 

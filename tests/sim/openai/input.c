@@ -129,17 +129,14 @@ static void recognise(struct tl_ai_session *session, struct tl_ai_item *item, ui
     size_t count = tl_speech_bank_scan(session->sim->bank, item->audio.data, item->audio.len,
                                        pieces, TL_ARRAY_LEN(pieces));
 
-    item->turn = count ? TL_AI_TURN_UNKNOWN : TL_AI_TURN_SILENCE;
+    item->turn = count ? TL_AI_TURN_WORDS : TL_AI_TURN_SILENCE;
     if (count > TL_ARRAY_LEN(pieces))
         count = TL_ARRAY_LEN(pieces);
     for (size_t i = 0; i < count; i++) {
         report_piece(session, item, &pieces[i], start_bytes);
         const struct tl_phrase *phrase =
             pieces[i].exact ? tl_speech_bank_phrase_of(session->sim->bank, pieces[i].speech) : NULL;
-        if (!phrase)
-            continue;
-        item->phrase = phrase;
-        item->turn = TL_AI_TURN_PHRASE;
+        item->phrase = phrase ? phrase : item->phrase;
     }
 }
 

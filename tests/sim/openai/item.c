@@ -362,7 +362,6 @@ static void recognise(struct tl_ai_sim *sim, struct tl_ai_item *item)
     tl_buf_init(&text, 65536);
     if (item->kind != TL_AI_MESSAGE || strcmp(item->role, "user") != 0)
         return;
-    item->turn = TL_AI_TURN_UNKNOWN;
     if (item->audio.len > 0) {
         const struct tl_speech *speech =
             tl_speech_bank_recognise(sim->bank, item->audio.data, item->audio.len);
@@ -371,8 +370,6 @@ static void recognise(struct tl_ai_sim *sim, struct tl_ai_item *item)
         tl_ai_item_text(item, &text);
         item->phrase = tl_speech_bank_find(sim->bank, tl_buf_str(&text));
     }
-    if (item->phrase)
-        item->turn = TL_AI_TURN_PHRASE;
 }
 
 bool tl_ai_item_parse(struct tl_ai_sim *sim, const struct tl_ai_item_list *items,

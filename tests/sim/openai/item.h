@@ -19,10 +19,8 @@ enum tl_ai_item_kind {
 
 /** What the caller's sound or the AI's words are, for the simulator's own use. */
 enum tl_ai_turn {
-    TL_AI_TURN_NONE,
-    TL_AI_TURN_PHRASE,  /* a known phrase, whole */
-    TL_AI_TURN_UNKNOWN, /* sound or text that is no phrase */
-    TL_AI_TURN_SILENCE, /* idle timeout */
+    TL_AI_TURN_WORDS,   /* sound or text; `phrase` when it is one, whole */
+    TL_AI_TURN_SILENCE, /* no sound at all: idle timeout */
 };
 
 /** An item of a conversation. */
@@ -39,7 +37,7 @@ struct tl_ai_item {
     size_t generated_bytes; /* sound of the AI, 8 a millisecond */
     bool is_truncated;
     enum tl_ai_turn turn;
-    const struct tl_phrase *phrase; /* TURN_PHRASE; of function calls: the one they answer */
+    const struct tl_phrase *phrase; /* what it says; of function calls: the one they answer */
 };
 
 TAILQ_HEAD(tl_ai_item_list, tl_ai_item);

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/time.h"
 #include "net/http_server.h"
 #include "net/net.h"
 #include "openai/control.h"
@@ -56,7 +58,8 @@ static const struct {
     {"session-limit", OPTION_NUMBER, AT(session_limit_s), "3600", 1, 86400,
      "seconds until session_expired"},
     {"keep", OPTION_NUMBER, AT(keep), "20000", 0, 1000000, "records of closed sessions kept"},
-    {"seed", OPTION_NUMBER, AT(seed), "1", 0, LONG_MAX, "of ids and of what comes by chance"},
+    {"seed", OPTION_NUMBER, AT(seed), "0", 0, LONG_MAX,
+     "of ids and of what comes by chance; 0: another one each time"},
 #undef AT
 };
 
@@ -245,6 +248,8 @@ int main(int argc, char **argv)
                             .loop = &loop,
                             .log = {.fd = 2, .level = TL_LOG_INFO, .process = "sim-openai"},
                             .random = (uint64_t)args.options.seed};
+    if (sim.random == 0) /* ids are unique over restarts, as the real ones are */
+        sim.random = (uint64_t)tl_now_ms() << 20 ^ (uint64_t)getpid();
     TAILQ_INIT(&sim.sessions);
     tl_buf_init(&sim.scratch, SCRATCH_MAX);
 

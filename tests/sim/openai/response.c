@@ -353,8 +353,7 @@ static void send_sound(struct tl_ai_response *response, size_t len)
 
     if (response->done_bytes == 0)
         json_object_set_new(response->said, "first_us", json_integer(tl_mono_us()));
-    json_array_append_new(json_object_get(response->said, "deltas_us"),
-                          json_integer(tl_mono_us()));
+    json_array_append_new(json_object_get(response->said, "deltas_us"), json_integer(tl_mono_us()));
     send_words(response, response->done_bytes + len, all);
     tl_ai_send_audio_delta(response->session, response->id, response->item->id, response->part,
                            part->speech->ulaw + part->from + response->done_bytes, len,
