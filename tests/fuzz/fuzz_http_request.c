@@ -73,9 +73,8 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *end)
 
 static void on_upgrade(void *arg, const struct tl_http_request *r, struct tl_ws_accept *accept)
 {
-    static const struct tl_ws_callbacks callbacks = {
-        .on_message = on_message, .on_close = on_close};
-
+    static const struct tl_ws_callbacks callbacks = {.on_message = on_message,
+                                                     .on_close = on_close};
     struct target *t = arg;
 
     accept->accepted = strcmp(tl_http_request_path(r), "/ws") == 0;
