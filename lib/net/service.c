@@ -1,4 +1,5 @@
 /* What every daemon's main shares: see service.h. */
+#include "net/pace.h"
 #include "net/service.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct tl_service {
     struct tl_service_options options;
     struct tl_config config;
     struct tl_process_settings settings;
+    struct tl_pace pace;
     struct tl_log log;
     char process[64];
 
@@ -250,6 +252,7 @@ static enum tl_status set_up(struct tl_service *service, struct tl_error *err)
     if (uv_loop_init(&service->loop) != 0)
         return tl_fail(err, TL_FATAL, "libuv: no loop");
     service->has_loop = true;
+    tl_pace_start(&service->pace, &service->loop, service->settings.turn_ms * 1000);
     watch_signals(service);
     service->metrics = tl_metrics_create();
     enum tl_status st = tl_net_create(&net, &service->net, err);
@@ -351,6 +354,7 @@ void tl_service_destroy(struct tl_service *service)
 {
     if (!service)
         return;
+    tl_pace_stop(&service->pace);
     tl_net_destroy(service->net);
     close_loop(service);
     tl_metrics_destroy(service->metrics);
