@@ -146,6 +146,7 @@ struct tl_process_settings {
     int64_t instance_number;  /* its mailbox; 0.. */
     const char *admin_listen; /* "127.0.0.1:9101"; port 0: any; "": none */
     const char *log_level;    /* for tl_log_level_parse */
+    int64_t turn_ms;          /* of a busy loop, net/pace.h */
     const char *ca_file;      /* PEM trusted by clients; "": the system's */
 };
 extern const struct tl_setting tl_process_settings[];

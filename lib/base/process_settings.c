@@ -14,5 +14,8 @@ const struct tl_setting tl_process_settings[] = {
     TL_SET_STRING(struct tl_process_settings, ca_file, "net.ca_file", "",
                   "PEM file of the authorities that clients trust, for the AI service and the "
                   "telephone network; empty: the system's."),
+    TL_SET_DURATION(struct tl_process_settings, turn_ms, "net.turn", "2ms", 0, 20,
+                    "A busy event loop begins a turn this long after the last one at the earliest, "
+                    "and finds more to do; an idle one is not delayed. 0: at once."),
     {0},
 };

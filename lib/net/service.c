@@ -1,6 +1,6 @@
 /* What every daemon's main shares: see service.h. */
-#include "net/pace.h"
 #include "net/service.h"
+#include "net/pace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -110,8 +110,8 @@ static void answer_ready(struct tl_service *service, struct tl_http_exchange *x)
     const struct tl_service_program *program = service->program;
     char reason[256] = "draining";
 
-    if (!service->is_draining && (!program->is_ready ||
-                                  program->is_ready(program->arg, reason, sizeof(reason))))
+    if (!service->is_draining &&
+        (!program->is_ready || program->is_ready(program->arg, reason, sizeof(reason))))
         tl_http_respond(x, 200, "text/plain", "ready\n", 6, NULL);
     else
         tl_http_problem(x, 503, "Not ready", reason);
@@ -332,7 +332,7 @@ int tl_service_run(struct tl_service *service)
     }
     tl_log_info(&service->log, "service.started", TL_STR("version", TL_VERSION),
                 TL_INT("pid", getpid()));
-    if (!service->exit_status) /* else the program failed before it ran */
+    if (!service->exit_status)                        /* else the program failed before it ran */
         (void)uv_run(&service->loop, UV_RUN_DEFAULT); /* nonzero: handles are left, as always */
     tl_log_info(&service->log, "service.stopped", TL_INT("exit", service->exit_status));
     return service->exit_status;

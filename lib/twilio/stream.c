@@ -132,7 +132,7 @@ static enum tl_status read_stop(json_t *root, struct tl_stream_message *m, struc
                        : st;
 }
 
-enum tl_status tl_stream_parse(const char *data, size_t len, struct tl_stream_message *ret_message,
+static enum tl_status read_any(const char *data, size_t len, struct tl_stream_message *ret_message,
                                struct tl_error *err)
 {
     static const struct {
@@ -169,6 +169,80 @@ enum tl_status tl_stream_parse(const char *data, size_t len, struct tl_stream_me
     json_decref(root);
     return st;
 }
+
+/* ---- media messages as the network writes them: fifty a second and call ---- */
+
+struct cursor {
+    const char *p, *end;
+};
+
+static bool skip(struct cursor *c, const char *text)
+{
+    size_t n = strlen(text);
+
+    if ((size_t)(c->end - c->p) < n || memcmp(c->p, text, n) != 0)
+        return false;
+    c->p += n;
+    return true;
+}
+
+/* The rest of a plain JSON string: no escapes, nothing beyond ASCII; the closing quote is eaten. */
+static bool take_plain(struct cursor *c, const char **ret, size_t *ret_len)
+{
+    const char *quote = memchr(c->p, '"', (size_t)(c->end - c->p));
+
+    if (!quote)
+        return false;
+    for (const char *p = c->p; p < quote; p++)
+        if (*p == '\\' || (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+            return false;
+    *ret = c->p;
+    *ret_len = (size_t)(quote - c->p);
+    c->p = quote + 1;
+    return true;
+}
+
+/* Reads exactly the form of the reference, members in its order. False: any other form; then the
+ * general reader decides. It saves a third of ingest's own work. */
+static bool read_usual_media(const char *data, size_t len, struct tl_stream_message *m)
+{
+    struct cursor c = {data, data + len};
+    const char *number, *sid, *timestamp, *payload;
+    size_t number_len, sid_len, timestamp_len, payload_len;
+    struct tl_error err;
+
+    if (!skip(&c, "{\"event\":\"media\",\"sequenceNumber\":\"") ||
+        !take_plain(&c, &number, &number_len) || !skip(&c, ",\"streamSid\":\"") ||
+        !take_plain(&c, &sid, &sid_len) || sid_len >= sizeof(m->stream_sid) ||
+        !skip(&c, ",\"media\":{\"track\":\"inbound\",\"chunk\":\"") ||
+        !take_plain(&c, &number, &number_len) || !skip(&c, ",\"timestamp\":\"") ||
+        !take_plain(&c, &timestamp, &timestamp_len) || !timestamp_len || timestamp_len > 12 ||
+        !skip(&c, ",\"payload\":\"") || !take_plain(&c, &payload, &payload_len) ||
+        !skip(&c, "}}") || c.p != c.end ||
+        tl_base64_decoded_max(payload_len) > TL_STREAM_AUDIO_MAX)
+        return false;
+    m->timestamp_ms = 0;
+    for (size_t i = 0; i < timestamp_len; i++) {
+        if (timestamp[i] < '0' || timestamp[i] > '9')
+            return false;
+        m->timestamp_ms = m->timestamp_ms * 10 + (timestamp[i] - '0');
+    }
+    if (tl_base64_decode(payload, payload_len, m->audio, &m->audio_len, &err) != TL_OK)
+        return false;
+    memcpy(m->stream_sid, sid, sid_len);
+    m->stream_sid[sid_len] = '\0';
+    m->event = TL_STREAM_MEDIA;
+    m->call_sid[0] = m->text[0] = '\0';
+    return true;
+}
+
+enum tl_status tl_stream_parse(const char *data, size_t len, struct tl_stream_message *ret_message,
+                               struct tl_error *err)
+{
+    return read_usual_media(data, len, ret_message) ? TL_OK
+                                                    : read_any(data, len, ret_message, err);
+}
+
 
 /* Stream SIDs and mark names are ours or checked; still nothing may break out of the string. */
 static void add_quoted(struct tl_buf *out, const char *s)
