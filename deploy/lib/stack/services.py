@@ -15,6 +15,8 @@ from .process import Command
 USUAL_PORTS = {"ingest": 8443, "sim-openai": 8090, "sim-twilio": 8091, "admin": 9101}
 
 
+PROGRAMS = ("trunkline", "trunkline-ingest", "trunkline-processor", "trunkline-sink",
+            "trunkline-sim-openai", "trunkline-sim-twilio")
 PHRASES = f"{ROOT}/tests/sim/phrases.txt"
 DEMO = f"{ROOT}/deploy/config/demo-business.yaml"
 

@@ -12,7 +12,7 @@ from .credentials import Credentials
 from .postgres import write_private
 from .progress import Progress
 from .servers import GIVEN, Servers
-from .services import Layout, demo_numbers
+from .services import PROGRAMS, Layout, demo_numbers
 from .supervisor import Supervised
 
 ROOT = java.ROOT
@@ -56,7 +56,7 @@ class Up:
 
     def _build(self):
         with self.progress.step("build", "release, in build/release"):
-            build.compile_preset("release", self.progress)
+            build.compile_preset("release", self.progress, PROGRAMS)
 
     def _npm(self):
         with self.progress.step("npm"):
