@@ -246,6 +246,18 @@ static void post_phrases(struct tl_tel *tel, struct tl_http_exchange *x)
     json_decref(body);
 }
 
+/* {"told": bool}: whether scripts hang up that wait for it. */
+static void post_told(struct tl_tel *tel, struct tl_http_exchange *x)
+{
+    json_t *body = read_body(x);
+
+    if (!body)
+        return;
+    tel->is_told = json_is_true(json_object_get(body, "told"));
+    answer_json(x, 200, json_pack("{s:b}", "told", tel->is_told));
+    json_decref(body);
+}
+
 static void get_conferences(struct tl_tel *tel, struct tl_http_exchange *x)
 {
     answer_json(x, 200, json_pack("{s:o}", "conferences", tl_tel_conferences_json(tel)));
@@ -315,6 +327,7 @@ static const struct {
     {"POST", "/calls", post_calls},        {"GET", "/faults", get_faults},
     {"POST", "/faults", post_faults},      {"POST", "/destinations", post_destinations},
     {"POST", "/phrases", post_phrases},    {"GET", "/conferences", get_conferences},
+    {"POST", "/told", post_told},
 };
 
 static const struct {

@@ -111,6 +111,8 @@ static bool run_step(struct tl_tel_call *call, const struct tl_tel_step *step, i
     case TL_TEL_STEP_AGAIN:
         return true;
     case TL_TEL_STEP_HANGUP:
+        if (now_us - m->began_us < step->ms * 1000 || (step->when_told && !call->tel->is_told))
+            return true;
         tl_tel_call_hang_up(call);
         return false;
     }

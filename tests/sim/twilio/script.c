@@ -64,10 +64,10 @@ static enum tl_status parse_again(const json_t *step, struct tl_tel_step *ret_st
     const json_t *until_ms = json_object_get(step, "until_ms");
     json_int_t again = json_integer_value(json_object_get(step, "again"));
 
-    if (again < 0 || !json_is_integer(until_ms))
-        return tl_fail(err, TL_INVALID, "\"again\" is a step, and has \"until_ms\"");
+    if (again < 0)
+        return tl_fail(err, TL_INVALID, "\"again\" is a step");
     ret_step->again = (size_t)again;
-    ret_step->ms = json_integer_value(until_ms);
+    ret_step->ms = json_is_integer(until_ms) ? json_integer_value(until_ms) : INT64_MAX / 1000;
     return TL_OK;
 }
 
@@ -102,8 +102,11 @@ static enum tl_status parse_step(struct tl_tel_voices *voices, const json_t *ste
         return parse_dtmf(step, number, ret_step, err);
     case TL_TEL_STEP_AGAIN:
         return parse_again(step, ret_step, err);
-    case TL_TEL_STEP_WAIT_ANSWER:
     case TL_TEL_STEP_HANGUP:
+        ret_step->ms = json_integer_value(json_object_get(step, "after_ms"));
+        ret_step->when_told = json_is_true(json_object_get(step, "when_told"));
+        return TL_OK;
+    case TL_TEL_STEP_WAIT_ANSWER:
         return TL_OK;
     default:
         if (!json_is_integer(value) || json_integer_value(value) < 0)

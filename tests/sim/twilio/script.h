@@ -2,6 +2,7 @@
 #define TL_TEL_SCRIPT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,17 +20,19 @@ enum tl_tel_step_kind {
     TL_TEL_STEP_BARGE_IN,     /* {"barge_in":MS}: until so much of an utterance has been heard */
     TL_TEL_STEP_DTMF,         /* {"dtmf":"123#"}: a key each 100 ms */
     TL_TEL_STEP_AGAIN,        /* {"again":I,"until_ms":MS}: back to step I (from 0) before that time */
-    TL_TEL_STEP_HANGUP,       /* {"hangup":true} */
+    TL_TEL_STEP_HANGUP,       /* {"hangup":true}; with "after_ms": only when the clock has passed it;
+                                 with "when_told": only when the control API said so */
 };
 
 struct tl_tel_step {
     enum tl_tel_step_kind kind;
     int64_t ms;         /* PAUSE, BARGE_IN, WAIT_QUIET; at_ms of SAY, -1: none; N of WAIT_STREAM;
-                           until_ms of AGAIN */
+                           until_ms of AGAIN; after_ms of HANGUP */
     int64_t timeout_ms; /* of the waiting ones: then the next step runs; 30 s unless said */
     const struct tl_tel_voice *voice; /* SAY */
     char *keys;         /* DTMF */
     size_t again;       /* AGAIN */
+    bool when_told;     /* HANGUP */
 };
 
 /** What a party does in a call. */

@@ -115,6 +115,7 @@ struct tl_tel {
     int64_t queue_free_at_ms; /* when the next call by REST may leave the queue (monotonic) */
 
     bool print_events; /* JSON lines on stdout */
+    bool is_told;      /* scripts hang up at their next {"hangup":…,"when_told":true} */
     bool is_stopping;
     int exit_status;
 };
