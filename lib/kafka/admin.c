@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "kafka/internal.h"
+
+#define LEADER_PAUSE_MS 20
 
 struct tl_admin {
     rd_kafka_t *rk;
@@ -97,6 +100,57 @@ static enum tl_status await(struct tl_admin *admin, const char *what, const char
     return TL_OK;
 }
 
+static enum tl_status read_metadata(struct tl_admin *admin, const struct rd_kafka_metadata **ret,
+                                    struct tl_error *err)
+{
+    /* All topics, never one by name: asking for a topic can create it. */
+    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 1, NULL, ret, (int)admin->timeout_ms);
+
+    if (code)
+        return tl_fail(err, tl_kafka_status(code), "read the list of topics: %s",
+                       rd_kafka_err2str(code));
+    return TL_OK;
+}
+
+static bool has_leaders(const struct rd_kafka_metadata *metadata, const char *full, int partitions)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *t = &metadata->topics[i];
+        int leaders = 0;
+
+        if (strcmp(t->topic, full) != 0)
+            continue;
+        for (int p = 0; p < t->partition_cnt; p++)
+            leaders += t->partitions[p].leader >= 0;
+        return !t->err && leaders >= partitions;
+    }
+    return false;
+}
+
+/* The controller has it, the brokers learn of it a little later: a process that starts now must not be
+ * told that it is missing. */
+static enum tl_status await_leaders(struct tl_admin *admin, const char *full, int32_t partitions,
+                                    struct tl_error *err)
+{
+    int64_t until_ms = tl_mono_ms() + admin->timeout_ms;
+    bool is_there = false;
+
+    while (!is_there) {
+        const struct rd_kafka_metadata *metadata = NULL;
+        enum tl_status st = read_metadata(admin, &metadata, err);
+
+        if (st != TL_OK)
+            return st;
+        is_there = has_leaders(metadata, full, partitions);
+        rd_kafka_metadata_destroy(metadata);
+        if (!is_there && tl_mono_ms() > until_ms)
+            return tl_fail(err, TL_RETRY, "%s was made, but its partitions have no leaders", full);
+        if (!is_there)
+            uv_sleep(LEADER_PAUSE_MS);
+    }
+    return TL_OK;
+}
+
 static enum tl_status make_new_topic(const struct tl_topic_spec *spec, const char *full,
                                      rd_kafka_NewTopic_t **ret_topic, struct tl_error *err)
 {
@@ -142,7 +196,7 @@ enum tl_status tl_admin_topic_create(struct tl_admin *admin, const struct tl_top
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &len);
     st = topic_result(results, len, "create", full, err);
     rd_kafka_event_destroy(event);
-    return st;
+    return st == TL_OK ? await_leaders(admin, full, spec->partitions, err) : st;
 }
 
 enum tl_status tl_admin_topic_grow(struct tl_admin *admin, const char *topic, int32_t partitions,
@@ -173,7 +227,7 @@ enum tl_status tl_admin_topic_grow(struct tl_admin *admin, const char *topic, in
         rd_kafka_event_CreatePartitions_result(event), &len);
     st = topic_result(results, len, "grow", full, err);
     rd_kafka_event_destroy(event);
-    return st;
+    return st == TL_OK ? await_leaders(admin, full, partitions, err) : st;
 }
 
 enum tl_status tl_admin_topic_delete(struct tl_admin *admin, const char *topic,
@@ -199,18 +253,6 @@ enum tl_status tl_admin_topic_delete(struct tl_admin *admin, const char *topic,
     st = topic_result(results, len, "delete", full, err);
     rd_kafka_event_destroy(event);
     return st;
-}
-
-static enum tl_status read_metadata(struct tl_admin *admin, const struct rd_kafka_metadata **ret,
-                                    struct tl_error *err)
-{
-    /* All topics, never one by name: asking for a topic can create it. */
-    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 1, NULL, ret, (int)admin->timeout_ms);
-
-    if (code)
-        return tl_fail(err, tl_kafka_status(code), "read the list of topics: %s",
-                       rd_kafka_err2str(code));
-    return TL_OK;
 }
 
 static const char *without_prefix(const struct tl_admin *admin, const char *full)

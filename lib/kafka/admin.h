@@ -30,7 +30,8 @@ struct tl_topic_spec {
     size_t configs_n;
 };
 
-/** TL_CONFLICT: it exists already; TL_RETRY: brokers away; TL_INVALID: refused. */
+/** Waits until its partitions have leaders. TL_CONFLICT: it exists already; TL_RETRY: brokers away;
+ *  TL_INVALID: refused. */
 TL_MUST_CHECK enum tl_status tl_admin_topic_create(struct tl_admin *admin,
                                                    const struct tl_topic_spec *spec,
                                                    struct tl_error *err);

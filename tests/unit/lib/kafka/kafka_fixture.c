@@ -68,6 +68,7 @@ int fixture_setup(void **state)
     (void)snprintf(f->prefix, sizeof(f->prefix), "test-%.8s.", text);
     tl_kafka_settings_default(&f->settings);
     f->settings.topic_prefix = f->prefix;
+    f->settings.session_timeout_ms = 6000;
     if (brokers && *brokers)
         use_broker(f, brokers);
     else
