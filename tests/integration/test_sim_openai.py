@@ -87,6 +87,15 @@ def test_beta_shape_has_its_own_session_and_names(ai):
     assert done["output"][0]["content"][0]["type"] == "audio"
 
 
+def test_beta_text_has_its_own_content_type(ai):
+    """Once read a name after it was freed."""
+    talk = ai.talk(headers={"OpenAI-Beta": "realtime=v1"}, model="gpt-4o-realtime-preview")
+    talk.send("response.create", response={"modalities": ["text"]})
+    done = talk.wait("response.done")["response"]
+    assert done["output"][0]["content"] == [{"type": "text", "text": "Hello, how can I help you?"}]
+    assert "response.text.delta" in talk.types()
+
+
 # Settings.
 
 def test_session_begins_with_pcm_and_the_defaults(ai):
@@ -264,6 +273,16 @@ def test_answer_has_every_event_in_order(talk):
     deltas = [t for t in talk.types() if t.endswith(".delta") and "output_audio" in t]
     assert deltas[0] == "response.output_audio_transcript.delta"
     assert "response.output_audio.delta" in deltas[:3]
+
+
+def test_items_are_retrieved_with_their_sound(talk):
+    talk.say(HOURS)
+    _, heard, done = talk.answer()
+    caller = next(e["item_id"] for e in talk.seen if e["type"] == "input_audio_buffer.committed")
+    for item_id, audio in ((caller, sound(HOURS)), (done["output"][0]["id"], heard)):
+        talk.send("conversation.item.retrieve", item_id=item_id)
+        item = talk.wait("conversation.item.retrieved")["item"]
+        assert base64.b64decode(item["content"][0]["audio"]).strip(b"\xff") == audio.strip(b"\xff")
 
 
 def test_transcript_belongs_to_the_callers_item(talk):
@@ -832,6 +851,9 @@ def test_official_client_gets_summaries(ai):
     answer = asking.responses.create(model="gpt-5-mini", input=TALK, text={"format": {
         "type": "json_schema", "name": "s", "schema": shape}})
     assert json.loads(answer.output_text) == {"summary": words, "mood": "calm"}
+    answer = asking.responses.create(model="gpt-5-mini", input=TALK, text={"format": {
+        "type": "json_schema", "name": "s", "schema": {"type": "string"}}})
+    assert json.loads(answer.output_text) == words
     with pytest.raises(openai.BadRequestError):
         asking.chat.completions.create(model="gpt-5-mini", messages=TALK, max_tokens=10)
 

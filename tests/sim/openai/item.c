@@ -64,6 +64,24 @@ static const struct {
     const char *ga, *beta;
 } part_names[] = {{"output_text", "text"}, {"output_audio", "audio"}};
 
+static json_t *base64_of(const uint8_t *data, size_t bytes)
+{
+    size_t len = TL_TEL_B64_LEN(bytes);
+    char *text = malloc(len + 1);
+
+    if (!text)
+        abort();
+    tl_tel_b64_encode(data, bytes, text);
+    json_t *out = json_stringn(text, len);
+    free(text);
+    return out;
+}
+
+static bool has_type(const json_t *part, const char *type)
+{
+    return strcmp(json_string_value(json_object_get(part, "type")), type) == 0;
+}
+
 static json_t *content_json(const struct tl_ai_item *item, enum tl_ai_dialect dialect,
                             bool with_audio)
 {
@@ -73,19 +91,13 @@ static json_t *content_json(const struct tl_ai_item *item, enum tl_ai_dialect di
 
     json_array_foreach(content, i, part)
     {
-        const char *type = json_string_value(json_object_get(part, "type"));
+        if (with_audio && item->audio.len > 0 && has_type(part, "input_audio"))
+            json_object_set_new(part, "audio", base64_of(item->audio.data, item->audio.len));
+        if (with_audio && item->generated_bytes > 0 && has_type(part, "output_audio"))
+            json_object_set_new(part, "audio", base64_of(item->sound, item->generated_bytes));
         for (size_t k = 0; dialect == TL_AI_BETA && k < TL_ARRAY_LEN(part_names); k++)
-            if (strcmp(type, part_names[k].ga) == 0)
+            if (has_type(part, part_names[k].ga))
                 json_object_set_new(part, "type", json_string(part_names[k].beta));
-        if (with_audio && item->audio.len > 0 && strcmp(type, "input_audio") == 0) {
-            size_t len = TL_TEL_B64_LEN(item->audio.len);
-            char *text = malloc(len + 1);
-            if (!text)
-                abort();
-            tl_tel_b64_encode(item->audio.data, item->audio.len, text);
-            json_object_set_new(part, "audio", json_stringn(text, len));
-            free(text);
-        }
     }
     return content;
 }

@@ -34,7 +34,8 @@ struct tl_ai_item {
     char *call_id, *name;
     char *text;             /* arguments or output of a function */
     struct tl_buf audio;    /* of the caller, µ-law */
-    size_t generated_bytes; /* sound of the AI, 8 a millisecond */
+    const uint8_t *sound;   /* of the AI, µ-law; the bank's */
+    size_t generated_bytes; /* of it, 8 a millisecond */
     bool is_truncated;
     enum tl_ai_turn turn;
     const struct tl_phrase *phrase; /* what it says; of function calls: the one they answer */

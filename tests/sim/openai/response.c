@@ -211,6 +211,7 @@ static void begin_item(struct tl_ai_response *response)
         item->name = strdup(part->call->tool);
         item->phrase = part->call;
     }
+    item->sound = part->speech ? part->speech->ulaw + part->from : NULL;
     response->item = item;
     response->done_bytes = response->done_text = 0;
     if (response->in_conversation)

@@ -356,7 +356,7 @@ static char *answer_text(const char *input, const json_t *format)
         tree = json_pack("{s:s}", "summary", summary);
     if (!tree)
         return strdup(summary);
-    char *text = json_dumps(tree, JSON_COMPACT);
+    char *text = json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY); /* a schema may want a string */
     json_decref(tree);
     return text;
 }
