@@ -90,6 +90,9 @@ bool tl_fence_accept(struct tl_fence *fence, const struct tl_call_event *event)
     }
     if (event->tool_intent)
         remember_intent(fence, event->tool_intent->intent_id);
+    if (event->checkpoint) /* who begins to read here has not seen these */
+        for (size_t i = 0; i < event->checkpoint->open_intents_n; i++)
+            remember_intent(fence, event->checkpoint->open_intents[i].intent_id);
     if (event->closed)
         fence->closed = true;
     return true;

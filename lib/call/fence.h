@@ -36,8 +36,8 @@ struct tl_fence {
 
 /** True when `event`, the next one of this call in the log, counts; the fence then knows it.
  *  - Behind the first `closed` nothing counts.
- *  - Events without a claim always pass; so do results, when their intent counted and they are the
- *    first for it.
+ *  - Events without a claim always pass; so do results, when their intent counted (or stands open in
+ *    a checkpoint that did) and they are the first for it.
  *  - Of ingest (`given`, `stream_ended`): pass while their attachment is not below the highest; they
  *    never raise the fence.
  *  - All others: pass at the highest claim or above it, which becomes the highest; under one claim
