@@ -65,6 +65,13 @@ static bool count_missed(struct tl_presence_view *view)
     return changed;
 }
 
+/* It was given up because it does not read, and it still does not. */
+static bool stays_gone(const struct tl_peer *p, const struct tl_presence *record, int64_t epoch)
+{
+    return p->gone && p->epoch == epoch && p->stuck >= TL_PRESENCE_MISSED &&
+           record->mailbox_offset_read <= p->owed_offset;
+}
+
 static bool stuck(struct tl_peer *p)
 {
     if (p->owed_offset < 0)
@@ -98,6 +105,8 @@ bool tl_presence_take(struct tl_presence_view *view, const struct tl_presence *r
         p = add(view, record->kind, record->number);
     if (epoch < p->epoch)
         return changed; /* a late record of a run that was replaced */
+    if (stays_gone(p, record, epoch))
+        return changed;
     if (epoch > p->epoch || p->gone) {
         *p = (struct tl_peer){.kind = record->kind, .number = record->number, .owed_offset = -1};
         changed = true;
@@ -192,7 +201,7 @@ bool tl_presence_admits(const struct tl_presence_view *view, enum tl_instance_ki
             continue;
         int held = p->calls_held + p->calls_promised;
         int free_here = room(p) > 0 ? room(p) : 0;
-        if (!living || held > fullest) {
+        if (!living || held > fullest || (held == fullest && free_here > fullest_room)) {
             fullest = held;
             fullest_room = free_here;
         }

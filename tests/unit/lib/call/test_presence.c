@@ -1,9 +1,569 @@
+/* presence.h: who lives, who gets a call, and whether there is room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <cmocka.h>
+
+#include "base/error.h"
+#include "call/presence.h"
+
+#define INGEST TL_INSTANCE_KIND_INGEST
+#define CONVERSATION TL_INSTANCE_KIND_CONVERSATION
+
+/* The view of ingest 0, whose own first record stands at offset 10. */
+struct fixture {
+    struct tl_presence_view view;
+    int64_t offset; /* of the next record */
+};
+
+static struct tl_presence record(enum tl_instance_kind kind, int number, int64_t epoch)
+{
+    return (struct tl_presence){
+        .kind = kind, .number = number, .epoch = epoch, .capacity = 10, .mailbox_offset_read = -1};
+}
+
+static bool take(struct fixture *f, const struct tl_presence *r, bool is_own)
+{
+    return tl_presence_take(&f->view, r, f->offset++, is_own);
+}
+
+static bool own(struct fixture *f)
+{
+    struct tl_presence r = record(INGEST, 0, 10);
+    return take(f, &r, true);
+}
+
+static bool peer(struct fixture *f, int number, int64_t epoch)
+{
+    struct tl_presence r = record(CONVERSATION, number, epoch);
+    return take(f, &r, false);
+}
+
+static struct tl_peer *living(struct fixture *f, int number)
+{
+    return tl_presence_peer(&f->view, CONVERSATION, number);
+}
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    tl_presence_init(&f.view, INGEST, 0);
+    f.offset = 10;
+    struct tl_presence first = record(INGEST, 0, -1);
+    assert_true(take(&f, &first, true));
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    tl_presence_finish(&f->view);
+    return 0;
+}
+
+/* ---- who lives ---- */
+
+static void epoch_is_the_offset_of_the_first_record(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(f->view.own_epoch == 10);
+    f->offset = 77;
+    assert_true(peer(f, 4, -1));
+    assert_true(living(f, 4)->epoch == 77);
+    assert_false(peer(f, 4, 77)); /* nothing new */
+}
+
+static void peer_is_gone_after_five_own_records_without_one_of_its(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 50));
+    for (int i = 0; i < 4; i++)
+        assert_false(own(f));
+    assert_non_null(living(f, 1));
+    assert_true(own(f)); /* the fifth */
+    assert_null(living(f, 1));
+}
+
+static void peer_that_speaks_in_between_is_not_gone(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 50));
+    for (int i = 0; i < 40; i++) {
+        assert_false(own(f));
+        if (i % 4 == 3)
+            assert_false(peer(f, 1, 50));
+    }
+    assert_non_null(living(f, 1));
+}
+
+static void nobody_is_gone_while_the_own_records_do_not_come_back(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 50));
+    assert_true(peer(f, 2, 51));
+    for (int i = 0; i < 100; i++)
+        assert_false(peer(f, 2, 51));
+    assert_non_null(living(f, 1));
+}
+
+static void gone_peer_comes_back_with_its_next_record(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 50));
+    for (int i = 0; i < 5; i++)
+        (void)own(f);
+    assert_null(living(f, 1));
+    assert_true(peer(f, 1, 50));
+    assert_non_null(living(f, 1));
+}
+
+static void higher_epoch_replaces_a_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 50));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 7);
+    assert_true(peer(f, 1, 60));
+    assert_true(living(f, 1)->epoch == 60);
+    assert_true(living(f, 1)->owed_offset == -1); /* what the old run owed is nobody's */
+}
+
+static void late_record_of_a_replaced_run_is_ignored(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 60));
+    struct tl_presence late = record(CONVERSATION, 1, 50);
+    late.calls_held = 9;
+    late.draining = true;
+    assert_false(take(f, &late, false));
+    assert_true(living(f, 1)->epoch == 60);
+    assert_int_equal(living(f, 1)->calls_held, 0);
+}
+
+static void late_record_of_a_replaced_run_does_not_keep_it_alive(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer(f, 1, 60));
+    for (int i = 0; i < 5; i++) {
+        (void)own(f);
+        (void)peer(f, 1, 50);
+    }
+    assert_null(living(f, 1));
+}
+
+static void own_number_under_a_higher_epoch_supersedes(void **state)
+{
+    struct fixture *f = *state;
+    struct tl_presence other = record(INGEST, 0, -1);
+    assert_false(f->view.superseded);
+    (void)take(f, &other, false);
+    assert_true(f->view.superseded);
+}
+
+static void own_number_under_a_lower_epoch_does_not_supersede(void **state)
+{
+    struct fixture *f = *state;
+    struct tl_presence before = record(INGEST, 0, 3);
+    (void)take(f, &before, false);
+    struct tl_presence other_kind = record(CONVERSATION, 0, 99);
+    (void)take(f, &other_kind, false);
+    assert_false(f->view.superseded);
+}
+
+static void nothing_supersedes_before_the_own_first_record_is_back(void **state)
+{
+    struct fixture f = {.offset = 5};
+    struct tl_presence before = record(INGEST, 0, -1), mine = record(INGEST, 0, -1);
+    (void)state;
+    tl_presence_init(&f.view, INGEST, 0);
+    (void)take(&f, &before, false);
+    (void)take(&f, &mine, true);
+    assert_false(f.view.superseded);
+    assert_true(f.view.own_epoch == 6);
+    tl_presence_finish(&f.view);
+}
+
+/* Peers 1 to n, alive. */
+static void fleet(struct fixture *f, int n)
+{
+    for (int i = 1; i <= n; i++)
+        assert_true(peer(f, i, 50));
+}
+
+/* n own records, with one of each of the first `speaking` peers behind it. */
+static void rounds(struct fixture *f, int n, int speaking)
+{
+    for (int i = 0; i < n; i++) {
+        (void)own(f);
+        for (int k = 1; k <= speaking; k++)
+            (void)peer(f, k, 50);
+    }
+}
+
+static void over_half_of_the_fleet_at_once_waits(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 5); /* six with ourselves */
+    rounds(f, 10, 1);
+    for (int i = 1; i <= 5; i++)
+        assert_non_null(living(f, i)); /* four of six */
+    rounds(f, 14, 1); /* three seconds are 24 records */
+    assert_non_null(living(f, 1));
+    for (int i = 2; i <= 5; i++)
+        assert_null(living(f, i));
+}
+
+static void over_half_of_the_fleet_that_comes_back_was_never_gone(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 5);
+    rounds(f, 20, 1);
+    for (int i = 2; i <= 5; i++)
+        assert_false(peer(f, i, 50));
+    rounds(f, 4, 1);
+    for (int i = 1; i <= 5; i++)
+        assert_non_null(living(f, i));
+}
+
+static void half_of_the_fleet_is_gone_at_once(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 5);
+    rounds(f, 5, 2);
+    for (int i = 1; i <= 5; i++)
+        assert_int_equal(living(f, i) != NULL, i <= 2); /* three of six */
+}
+
+static void only_peer_is_gone_without_waiting(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 1);
+    rounds(f, 5, 0);
+    assert_null(living(f, 1));
+}
+
+/* ---- a mailbox that is not read ---- */
+
+static bool peer_read(struct fixture *f, int number, int64_t mailbox_offset_read)
+{
+    struct tl_presence r = record(CONVERSATION, number, 50);
+    r.mailbox_offset_read = mailbox_offset_read;
+    return take(f, &r, false);
+}
+
+static void peer_that_does_not_read_its_mailbox_is_gone_after_five_of_its_records(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 100);
+    for (int i = 0; i < 4; i++)
+        assert_false(peer_read(f, 1, 100));
+    assert_non_null(living(f, 1));
+    assert_true(peer_read(f, 1, 100));
+    assert_null(living(f, 1));
+}
+
+static void peer_that_does_not_read_stays_gone_until_it_does(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 100);
+    for (int i = 0; i < 5; i++)
+        (void)peer_read(f, 1, 100);
+    for (int i = 0; i < 20; i++) {
+        assert_false(peer_read(f, 1, 100));
+        assert_null(living(f, 1));
+    }
+    assert_true(peer_read(f, 1, 101));
+    assert_non_null(living(f, 1));
+}
+
+static void peer_that_did_not_read_comes_back_with_a_new_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 100);
+    for (int i = 0; i < 5; i++)
+        (void)peer_read(f, 1, 100);
+    assert_true(peer(f, 1, 90));
+    assert_non_null(living(f, 1));
+}
+
+static void peer_that_passes_what_it_owed_lives(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    for (int64_t at = 100; at < 130; at++) {
+        tl_presence_owe(&f->view, CONVERSATION, 1, at);
+        for (int i = 0; i < 4; i++)
+            assert_false(peer_read(f, 1, at));
+        assert_false(peer_read(f, 1, at + 1)); /* just in time */
+    }
+    assert_non_null(living(f, 1));
+}
+
+static void peer_that_reads_but_behind_what_it_owes_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 200);
+    for (int i = 0; i < 5; i++)
+        (void)peer_read(f, 1, 101 + i); /* to 105: none passed 200 */
+    assert_null(living(f, 1));
+}
+
+static void owing_more_does_not_give_more_time(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 100));
+    for (int i = 0; i < 5; i++) {
+        tl_presence_owe(&f->view, CONVERSATION, 1, 100 + i);
+        (void)peer_read(f, 1, 100);
+    }
+    assert_null(living(f, 1));
+}
+
+static void owing_to_an_unknown_peer_is_nothing(void **state)
+{
+    struct fixture *f = *state;
+    tl_presence_owe(&f->view, CONVERSATION, 63, 1);
+    assert_null(living(f, 63));
+}
+
+/* ---- draining ---- */
+
+static void draining_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    struct tl_presence r = record(CONVERSATION, 1, 50);
+    assert_true(take(f, &r, false));
+    r.draining = true;
+    assert_true(take(f, &r, false));
+    assert_false(take(f, &r, false));
+    assert_non_null(living(f, 1)); /* it lives */
+}
+
+/* ---- choosing ---- */
+
+static void offer(struct fixture *f, int number, int held, int promised, int capacity)
+{
+    struct tl_presence r = record(CONVERSATION, number, 50);
+    r.calls_held = held;
+    r.calls_promised = promised;
+    r.capacity = capacity;
+    (void)take(f, &r, false);
+}
+
+static int chosen(struct fixture *f, const char *key, uint64_t random, int not_number)
+{
+    struct tl_peer *p = tl_presence_choose(&f->view, CONVERSATION, key, random, not_number);
+    return p ? p->number : -1;
+}
+
+#define PAIR(a, b) ((uint64_t)(b) << 32 | (uint64_t)(a))
+
+static void choose_takes_the_freer_of_two(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 2, 3, 10); /* 5 free */
+    offer(f, 2, 8, 0, 14); /* 6 free */
+    assert_int_equal(chosen(f, "call", PAIR(0, 1), -1), 2);
+    assert_int_equal(chosen(f, "call", PAIR(1, 0), -1), 2);
+    assert_int_not_equal(chosen(f, "call", PAIR(0, 0), -1), chosen(f, "call", PAIR(1, 1), -1));
+}
+
+static void choose_leaves_out_draining_full_and_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct tl_presence draining = record(CONVERSATION, 1, 50);
+    draining.draining = true;
+    (void)take(f, &draining, false);
+    offer(f, 2, 10, 0, 10);
+    offer(f, 3, 4, 6, 10); /* promises count */
+    offer(f, 4, 0, 0, 10);
+    struct tl_presence ingest = record(INGEST, 9, 50);
+    (void)take(f, &ingest, false); /* another kind */
+    for (uint64_t i = 0; i < 4; i++)
+        for (uint64_t k = 0; k < 4; k++)
+            assert_int_equal(chosen(f, "call", PAIR(i, k), -1), 4);
+    living(f, 4)->gone = true;
+    assert_int_equal(chosen(f, "call", 0, -1), -1);
+}
+
+static void choose_leaves_out_the_one_that_refused(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 3);
+    for (uint64_t i = 0; i < 9; i++)
+        assert_int_not_equal(chosen(f, "call", PAIR(i % 3, i / 3), 2), 2);
+    living(f, 1)->draining = living(f, 3)->draining = true;
+    assert_int_equal(chosen(f, "call", 0, 2), -1);
+}
+
+/* The numbers among which a key's calls are drawn, as a bit set. */
+static uint64_t neighbours(struct fixture *f, const char *key)
+{
+    uint64_t set = 0;
+    for (uint64_t i = 0; i < 64; i++)
+        set |= UINT64_C(1) << chosen(f, key, PAIR(i, i), -1);
+    return set;
+}
+
+static void choose_draws_out_of_four_neighbours_of_the_key(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t all = 0;
+    char key[16];
+
+    fleet(f, 20);
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(key, sizeof(key), "call-%d", i);
+        uint64_t set = neighbours(f, key);
+        assert_int_equal(__builtin_popcountll(set), 4);
+        assert_true(set == neighbours(f, key));
+        all |= set;
+    }
+    assert_int_equal(__builtin_popcountll(all), 20); /* keys spread over all */
+}
+
+static void choose_goes_on_to_more_neighbours_when_these_are_full(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 20);
+    uint64_t first = neighbours(f, "call");
+    for (int i = 1; i <= 20; i++)
+        if (first >> i & 1)
+            offer(f, i, 10, 0, 10);
+    uint64_t second = neighbours(f, "call");
+    assert_int_equal(__builtin_popcountll(second), 4);
+    assert_true((first & second) == 0);
+}
+
+/* Rendezvous: one that comes or goes moves nobody else. */
+static void choose_keeps_the_neighbours_when_another_one_goes(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 20);
+    uint64_t before = neighbours(f, "call");
+    for (int i = 1; i <= 20; i++)
+        if (!(before >> i & 1))
+            living(f, i)->draining = true;
+    assert_true(neighbours(f, "call") == before);
+}
+
+/* ---- admission ---- */
+
+static bool admits(struct fixture *f)
+{
+    return tl_presence_admits(&f->view, CONVERSATION);
+}
+
+static void admits_while_the_others_can_absorb_the_fullest(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 6, 0, 10);
+    offer(f, 2, 4, 0, 10);
+    assert_true(admits(f)); /* 6 free beside the fullest one's 6 */
+    offer(f, 2, 5, 0, 10);
+    assert_false(admits(f)); /* 5 */
+    offer(f, 3, 9, 0, 10);
+    assert_true(admits(f)); /* 9 of the fullest; 4 + 5 free */
+    offer(f, 1, 6, 1, 10);
+    assert_false(admits(f)); /* promises count */
+}
+
+static void admits_nobody_when_all_are_full_or_none_lives(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(admits(f));
+    offer(f, 1, 10, 0, 10);
+    assert_false(admits(f));
+    offer(f, 2, 10, 0, 10);
+    assert_false(admits(f));
+}
+
+static void admits_while_one_alone_has_room(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 9, 0, 10);
+    assert_true(admits(f));
+    offer(f, 1, 9, 1, 10);
+    assert_false(admits(f));
+}
+
+static void admits_does_not_count_draining_and_gone(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 6, 0, 10);
+    offer(f, 2, 5, 0, 10);
+    offer(f, 3, 0, 0, 10);
+    assert_true(admits(f));
+    living(f, 3)->draining = true;
+    assert_false(admits(f));
+    living(f, 3)->draining = false;
+    living(f, 3)->gone = true;
+    assert_false(admits(f));
+}
+
+/* Of two that are equally full the room of neither may be counted twice, in whichever order they
+ * came. */
+static void admits_does_not_depend_on_the_order_of_equals(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 5, 0, 6);
+    offer(f, 2, 5, 0, 10);
+    assert_false(admits(f)); /* number 1 has room for one of the five of number 2 */
+    struct fixture other = {.offset = 10};
+    tl_presence_init(&other.view, INGEST, 0);
+    offer(&other, 2, 5, 0, 10);
+    offer(&other, 1, 5, 0, 6);
+    assert_false(admits(&other));
+    tl_presence_finish(&other.view);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        TEST(epoch_is_the_offset_of_the_first_record),
+        TEST(peer_is_gone_after_five_own_records_without_one_of_its),
+        TEST(peer_that_speaks_in_between_is_not_gone),
+        TEST(nobody_is_gone_while_the_own_records_do_not_come_back),
+        TEST(gone_peer_comes_back_with_its_next_record),
+        TEST(higher_epoch_replaces_a_run),
+        TEST(late_record_of_a_replaced_run_is_ignored),
+        TEST(late_record_of_a_replaced_run_does_not_keep_it_alive),
+        TEST(own_number_under_a_higher_epoch_supersedes),
+        TEST(own_number_under_a_lower_epoch_does_not_supersede),
+        cmocka_unit_test(nothing_supersedes_before_the_own_first_record_is_back),
+        TEST(over_half_of_the_fleet_at_once_waits),
+        TEST(over_half_of_the_fleet_that_comes_back_was_never_gone),
+        TEST(half_of_the_fleet_is_gone_at_once),
+        TEST(only_peer_is_gone_without_waiting),
+        TEST(peer_that_does_not_read_its_mailbox_is_gone_after_five_of_its_records),
+        TEST(peer_that_does_not_read_stays_gone_until_it_does),
+        TEST(peer_that_did_not_read_comes_back_with_a_new_run),
+        TEST(peer_that_passes_what_it_owed_lives),
+        TEST(peer_that_reads_but_behind_what_it_owes_is_gone),
+        TEST(owing_more_does_not_give_more_time),
+        TEST(owing_to_an_unknown_peer_is_nothing),
+        TEST(draining_is_told_once),
+        TEST(choose_takes_the_freer_of_two),
+        TEST(choose_leaves_out_draining_full_and_gone),
+        TEST(choose_leaves_out_the_one_that_refused),
+        TEST(choose_draws_out_of_four_neighbours_of_the_key),
+        TEST(choose_goes_on_to_more_neighbours_when_these_are_full),
+        TEST(choose_keeps_the_neighbours_when_another_one_goes),
+        TEST(admits_while_the_others_can_absorb_the_fullest),
+        TEST(admits_nobody_when_all_are_full_or_none_lives),
+        TEST(admits_while_one_alone_has_room),
+        TEST(admits_does_not_count_draining_and_gone),
+        TEST(admits_does_not_depend_on_the_order_of_equals),
+    };
+    return cmocka_run_group_tests_name("presence", tests, NULL, NULL);
 }
