@@ -127,8 +127,8 @@ static bool has_leaders(const struct rd_kafka_metadata *metadata, const char *fu
     return false;
 }
 
-/* The controller has it, the brokers learn of it a little later: a process that starts now must not be
- * told that it is missing. */
+/* The controller has it, the brokers learn of it a little later: a process that starts now must not
+ * be told that it is missing. */
 static enum tl_status await_leaders(struct tl_admin *admin, const char *full, int32_t partitions,
                                     struct tl_error *err)
 {
@@ -155,9 +155,8 @@ static enum tl_status make_new_topic(const struct tl_topic_spec *spec, const cha
                                      rd_kafka_NewTopic_t **ret_topic, struct tl_error *err)
 {
     char why[256];
-    rd_kafka_NewTopic_t *topic =
-        rd_kafka_NewTopic_new(full, spec->partitions, spec->replication ? spec->replication : -1,
-                              why, sizeof(why));
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
+        full, spec->partitions, spec->replication ? spec->replication : -1, why, sizeof(why));
 
     if (!topic)
         return tl_fail(err, TL_INVALID, "create %s: %s", full, why);
@@ -324,8 +323,8 @@ enum tl_status tl_admin_watermarks(struct tl_admin *admin, const char *topic, in
 
     if (st != TL_OK)
         return st;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        admin->rk, full, partition, ret_low, ret_high, (int)admin->timeout_ms);
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(admin->rk, full, partition, ret_low,
+                                                                ret_high, (int)admin->timeout_ms);
     if (code)
         return tl_fail(err, tl_kafka_status(code), "offsets of %s/%" PRId32 ": %s", full, partition,
                        rd_kafka_err2str(code));

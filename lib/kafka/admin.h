@@ -25,7 +25,7 @@ static inline void tl_admin_destroyp(struct tl_admin **admin)
 struct tl_topic_spec {
     const char *topic; /* "calls.v1" */
     int32_t partitions;
-    int32_t replication;                  /* 0: the broker's default */
+    int32_t replication;                   /* 0: the broker's default */
     const struct tl_topic_config *configs; /* {"cleanup.policy", "compact"} and so on */
     size_t configs_n;
 };
@@ -59,7 +59,8 @@ TL_MUST_CHECK enum tl_status tl_admin_watermarks(struct tl_admin *admin, const c
                                                  int32_t partition, int64_t *ret_low,
                                                  int64_t *ret_high, struct tl_error *err);
 
-/** Id of the cluster, as its brokers tell it: offsets mean nothing in another one. TL_RETRY: away. */
+/** Id of the cluster, as its brokers tell it: offsets mean nothing in another one. TL_RETRY: away.
+ */
 TL_MUST_CHECK enum tl_status tl_admin_cluster_id(struct tl_admin *admin, char *ret_id, size_t size,
                                                  struct tl_error *err);
 

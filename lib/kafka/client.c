@@ -195,7 +195,7 @@ static const char *const COMMON_PROPERTIES[][2] = {
     {"reconnect.backoff.max.ms", "500"}, /* its 10 s delay recovery from a broker's restart */
     {"topic.metadata.refresh.fast.interval.ms", "50"},
     {"topic.metadata.refresh.interval.ms", "30000"}, /* mailboxes may grow */
-    {"log.queue", "true"}, /* log lines come on the loop, as events */
+    {"log.queue", "true"},                           /* log lines come on the loop, as events */
 };
 
 static const char *const PRODUCE_PROPERTIES[][2] = {
@@ -205,7 +205,7 @@ static const char *const PRODUCE_PROPERTIES[][2] = {
 
 static const char *const READ_PROPERTIES[][2] = {
     {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"}, /* an offset outside the log is never mended in silence */
+    {"auto.offset.reset", "error"},   /* an offset outside the log is never mended in silence */
     {"fetch.error.backoff.ms", "20"}, /* a leader change costs that long */
     {"allow.auto.create.topics", "false"},
 };

@@ -18,11 +18,11 @@
 struct tl_kafka;
 
 struct tl_kafka_options {
-    uv_loop_t *loop;          /* borrowed */
-    const struct tl_log *log; /* borrowed */
-    struct tl_metrics *metrics; /* may be NULL; trunkline_kafka_* are added */
+    uv_loop_t *loop;                          /* borrowed */
+    const struct tl_log *log;                 /* borrowed */
+    struct tl_metrics *metrics;               /* may be NULL; trunkline_kafka_* are added */
     const struct tl_kafka_settings *settings; /* borrowed */
-    const char *client_id;    /* name of the process, "ingest-0"; copied */
+    const char *client_id;                    /* name of the process, "ingest-0"; copied */
 };
 
 TL_MUST_CHECK enum tl_status tl_kafka_create(const struct tl_kafka_options *options,

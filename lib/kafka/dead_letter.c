@@ -87,8 +87,8 @@ enum tl_status tl_dead_letter_send(struct tl_dead_letters *letters, const struct
     tl_arena_reset(&letters->arena);
     fill_headers(letters, record, &letter);
     tl_buf_reset(&letters->buf);
-    enum tl_status st = tl_record_encode(letters->schemas, TL_RECORD_DEAD_LETTER, &letter,
-                                         &letters->buf, err);
+    enum tl_status st =
+        tl_record_encode(letters->schemas, TL_RECORD_DEAD_LETTER, &letter, &letters->buf, err);
     if (st != TL_OK)
         return st;
     return tl_producer_send(letters->topic, TL_PARTITION_BY_KEY, record->key,

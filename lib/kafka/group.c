@@ -128,8 +128,8 @@ static void on_message(struct tl_group *group, const rd_kafka_message_t *message
 {
     struct tl_record record;
 
-    tl_kafka_record_from(
-        tl_kafka_short_topic(group->kafka, rd_kafka_topic_name(message->rkt)), message, &record);
+    tl_kafka_record_from(tl_kafka_short_topic(group->kafka, rd_kafka_topic_name(message->rkt)),
+                         message, &record);
     tl_counter_add(group->records, 1);
     tl_counter_add(group->bytes, record.key.len + record.value.len);
     group->options.on_record(group->options.arg, &record);
@@ -210,8 +210,8 @@ static enum tl_status set_group_conf(struct tl_group *group, rd_kafka_conf_t *co
         (st = tl_kafka_conf_set(conf, "partition.assignment.strategy", "range", err)) != TL_OK ||
         (st = tl_kafka_conf_set_int(conf, "session.timeout.ms", settings->session_timeout_ms,
                                     err)) != TL_OK ||
-        (st = tl_kafka_conf_set_int(conf, "heartbeat.interval.ms",
-                                    settings->session_timeout_ms / 4, err)) != TL_OK ||
+        (st = tl_kafka_conf_set_int(conf, "heartbeat.interval.ms", settings->session_timeout_ms / 4,
+                                    err)) != TL_OK ||
         (st = tl_kafka_conf_set_int(conf, "auto.commit.interval.ms",
                                     o->commit_interval_ms ? o->commit_interval_ms : 1000, err)) !=
             TL_OK ||

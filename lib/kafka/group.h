@@ -20,7 +20,7 @@ struct tl_group;
 struct tl_group_partition {
     const char *topic; /* without prefix; borrowed until the callback returns */
     int32_t partition;
-    int64_t offset;    /* where to start: an offset or one of the three above */
+    int64_t offset; /* where to start: an offset or one of the three above */
 };
 
 /** What the group gave to this member. Fill in offsets and call tl_group_assign, now or when the
@@ -43,13 +43,13 @@ struct tl_group_options {
     const char *group_id;      /* without prefix: "records"; the topic prefix is put before it */
     const char *instance_id;   /* static membership, "records-0"; NULL: dynamic */
     const char *const *topics; /* without prefix, NULL at the end */
-    bool from_end;             /* TL_GROUP_COMMITTED without a committed offset: end, else beginning */
-    bool read_uncommitted;     /* default: committed only */
-    int64_t commit_interval_ms; /* of stored offsets; 0: 1 s */
+    bool from_end;         /* TL_GROUP_COMMITTED without a committed offset: end, else beginning */
+    bool read_uncommitted; /* default: committed only */
+    int64_t commit_interval_ms;   /* of stored offsets; 0: 1 s */
     tl_group_assign_fn on_assign; /* NULL: assigned at once from committed offsets */
     tl_group_revoke_fn on_revoke; /* may be NULL */
     tl_record_fn on_record;
-    tl_group_error_fn on_error;   /* may be NULL */
+    tl_group_error_fn on_error; /* may be NULL */
     void *arg;
 };
 
@@ -72,8 +72,7 @@ void tl_group_resume(struct tl_group *group, const char *topic, int32_t partitio
 
 /** Hand out again from this offset on (after a failed batch): drops what was read ahead. */
 TL_MUST_CHECK enum tl_status tl_group_seek(struct tl_group *group, const char *topic,
-                                           int32_t partition, int64_t offset,
-                                           struct tl_error *err);
+                                           int32_t partition, int64_t offset, struct tl_error *err);
 
 /** Leaves: on_revoke comes, stored offsets are committed. Blocks up to deadline_ms; if librdkafka
  *  hangs by then it is left behind (tl_kafka_has_stuck_handle). Accepts NULL. Not from a callback

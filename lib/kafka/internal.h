@@ -24,7 +24,7 @@ struct tl_kafka {
     uv_loop_t *loop;
     const struct tl_log *log;
     const struct tl_kafka_settings *settings;
-    struct tl_metrics *registry; /* NULL: nobody looks */
+    struct tl_metrics *registry;     /* NULL: nobody looks */
     struct tl_metrics *own_registry; /* then this one, so that no verb asks */
     struct tl_kafka_metrics metrics;
     char *client_id;
@@ -63,8 +63,9 @@ TL_MUST_CHECK enum tl_status tl_kafka_conf_properties(rd_kafka_conf_t *conf,
 TL_MUST_CHECK enum tl_status tl_kafka_handle_create(rd_kafka_type_t type, rd_kafka_conf_t **conf,
                                                     rd_kafka_t **ret_rk, struct tl_error *err);
 
-/** Destroys a handle on a thread of its own and waits for it up to deadline_ms: librdkafka 2.0.2 can hang
- *  there. False: it was left behind, and the process is marked (tl_kafka_has_stuck_handle). */
+/** Destroys a handle on a thread of its own and waits for it up to deadline_ms: librdkafka 2.0.2
+ * can hang there. False: it was left behind, and the process is marked (tl_kafka_has_stuck_handle).
+ */
 bool tl_kafka_handle_destroy(struct tl_kafka *kafka, const char *name, rd_kafka_t *rk,
                              int64_t deadline_ms);
 #define TL_KAFKA_DESTROY_MS 5000

@@ -91,7 +91,8 @@ static void answer(struct tl_offsets_query *q)
         return;
     }
     if (q->fn)
-        q->fn(q->arg, st, st == TL_OK ? q->offset : -1, st == TL_OK ? "" : rd_kafka_err2str(q->code));
+        q->fn(q->arg, st, st == TL_OK ? q->offset : -1,
+              st == TL_OK ? "" : rd_kafka_err2str(q->code));
     free(q);
 }
 

@@ -16,7 +16,7 @@
 #include "net/timer.h"
 
 #define CONTEXTS_A_CHUNK 256
-#define PURGE_WAIT_MS 1000 /* for the reports of purged records, which need no network */
+#define PURGE_WAIT_MS 1000       /* for the reports of purged records, which need no network */
 #define REBUILD_INTERVAL_MS 1000 /* a broken cluster must not keep us busy */
 
 struct tl_producer_topic {
@@ -221,8 +221,8 @@ static bool turn(void *arg);
 static enum tl_status open_handle(struct tl_producer *p, struct tl_error *err)
 {
     TL_CLEANUP(tl_kafka_conf_destroyp) rd_kafka_conf_t *conf = NULL;
-    enum tl_status st = tl_kafka_conf_create(p->kafka->settings, p->kafka->client_id,
-                                             TL_KAFKA_PRODUCE, &conf, err);
+    enum tl_status st =
+        tl_kafka_conf_create(p->kafka->settings, p->kafka->client_id, TL_KAFKA_PRODUCE, &conf, err);
 
     if (st != TL_OK || (st = set_conf(p, conf, err)) != TL_OK)
         return st;

@@ -78,7 +78,8 @@ struct tl_send_extra {
  *  tombstone. on_delivery (may be NULL: failures are only counted) runs on the loop, never from
  *  within this call, exactly once if and only if this returns TL_OK.
  *  TL_RETRY: the queue is full or the producer is starting anew, try after the next callback or
- *  turn; TL_INVALID: larger than message.max.bytes; TL_NOT_FOUND: the topic has no such partition. */
+ *  turn; TL_INVALID: larger than message.max.bytes; TL_NOT_FOUND: the topic has no such partition.
+ */
 TL_MUST_CHECK enum tl_status tl_producer_send(struct tl_producer_topic *topic, int32_t partition,
                                               struct tl_bytes key, struct tl_bytes value,
                                               const struct tl_send_extra *extra,
@@ -86,8 +87,8 @@ TL_MUST_CHECK enum tl_status tl_producer_send(struct tl_producer_topic *topic, i
                                               struct tl_error *err);
 
 struct tl_producer_stats {
-    uint64_t records;   /* accepted */
-    uint64_t bytes;     /* of keys and values accepted */
+    uint64_t records; /* accepted */
+    uint64_t bytes;   /* of keys and values accepted */
     uint64_t delivered;
     uint64_t failed;
     uint64_t in_flight; /* accepted, callback not run yet */

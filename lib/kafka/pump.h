@@ -26,11 +26,12 @@ TL_MUST_CHECK enum tl_status tl_pump_create(uv_loop_t *loop, rd_kafka_queue_t *q
 /** Have `turn` called by the loop soon, as if something had come. */
 void tl_pump_wake(struct tl_pump *pump);
 
-/** True from tl_pump_close on: a turn whose callback closed the pump must return and touch nothing. */
+/** True from tl_pump_close on: a turn whose callback closed the pump must return and touch nothing.
+ */
 bool tl_pump_is_closing(const struct tl_pump *pump);
 
-/** Stops. `closed` frees the owner: at once, or when the turn that runs now has returned, because an
- *  event in use forbids the end of its handle. The pump goes by a later turn of the loop; the
+/** Stops. `closed` frees the owner: at once, or when the turn that runs now has returned, because
+ * an event in use forbids the end of its handle. The pump goes by a later turn of the loop; the
  *  descriptor is open until then. */
 void tl_pump_close(struct tl_pump *pump, tl_pump_closed_fn closed, void *arg);
 

@@ -9,13 +9,13 @@
 
 /** A record as it was read. All of it is borrowed until the callback that got it returns. */
 struct tl_record {
-    const char *topic;    /* without the prefix: "calls.v1" */
+    const char *topic; /* without the prefix: "calls.v1" */
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; /* of the record; -1 when it has none */
-    struct tl_bytes key;  /* data NULL: no key */
+    int64_t timestamp_ms;  /* of the record; -1 when it has none */
+    struct tl_bytes key;   /* data NULL: no key */
     struct tl_bytes value; /* data NULL: a tombstone */
-    const void *message;  /* for the header verbs; NULL in tests: no headers */
+    const void *message;   /* for the header verbs; NULL in tests: no headers */
 };
 
 /** A header's value; the last one of that name counts. False when there is none. A null value is

@@ -95,8 +95,12 @@ static void start(struct tl_registry *registry, const char *method, const char *
 
     if (!r)
         abort();
-    *r = (struct request){.registry = registry, .fn = fn, .arg = arg, .wants_id = wants_id,
-                          .next = registry->requests, .at = &registry->requests};
+    *r = (struct request){.registry = registry,
+                          .fn = fn,
+                          .arg = arg,
+                          .wants_id = wants_id,
+                          .next = registry->requests,
+                          .at = &registry->requests};
     if (r->next)
         r->next->at = &r->next;
     registry->requests = r;

@@ -1,12 +1,13 @@
-/* Bounded reads on top of one tail. Each partition that somebody scans has a reader; each scan of it
- * remembers which record it wants next, so the reader may go back for a newcomer.
+/* Bounded reads on top of one tail. Each partition that somebody scans has a reader; each scan of
+ * it remembers which record it wants next, so the reader may go back for a newcomer.
  *
  *      scan A   next ─────────▶ until        (joined first)
  *      scan B        next ──────────▶ until  (starts behind the position: just joins)
  *      scan C next ────▶ until               (starts before it: the reader goes back to C's start;
  *                                             A and B pass over what they have seen)
  *
- * What was asked in one loop turn starts together in the next: twelve successors' calls, one read. */
+ * What was asked in one loop turn starts together in the next: twelve successors' calls, one read.
+ */
 #include "kafka/scan.h"
 
 #include <assert.h>
@@ -278,7 +279,8 @@ static void look_up_start(struct scan_reader *reader)
         return;
     reader->lookup_time_ms = time_ms;
     if (tl_offset_of_time(reader->scanner->kafka, reader->topic, reader->partition, time_ms,
-                          until_ms - now_ms, on_start_found, reader, &reader->lookup, &err) != TL_OK)
+                          until_ms - now_ms, on_start_found, reader, &reader->lookup,
+                          &err) != TL_OK)
         tl_log_debug(tl_kafka_log(reader->scanner->kafka), "kafka.scan_lookup_failed",
                      TL_STR("error", err.msg)); /* the deadline tells the caller */
 }

@@ -24,7 +24,7 @@ struct tl_scan;
 typedef void (*tl_scan_done_fn)(void *arg, enum tl_status status, const struct tl_error *err);
 
 struct tl_scan_options {
-    const char *topic;    /* without prefix */
+    const char *topic; /* without prefix */
     int32_t partition;
     int64_t from_offset;  /* first record wanted; -1: find it by from_time_ms */
     int64_t from_time_ms; /* records before it may come too: look at the key */
@@ -35,9 +35,8 @@ struct tl_scan_options {
     void *arg;
 };
 
-TL_MUST_CHECK enum tl_status tl_scanner_create(struct tl_kafka *kafka,
-                                               struct tl_scanner **ret_scanner,
-                                               struct tl_error *err);
+TL_MUST_CHECK enum tl_status
+tl_scanner_create(struct tl_kafka *kafka, struct tl_scanner **ret_scanner, struct tl_error *err);
 void tl_scanner_destroy(struct tl_scanner *scanner); /* cancels its scans; accepts NULL */
 
 TL_MUST_CHECK enum tl_status tl_scan_start(struct tl_scanner *scanner,

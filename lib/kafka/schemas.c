@@ -76,7 +76,7 @@ struct tl_schema_set {
     size_t known_len;
     struct watcher *watchers;
     bool telling;
-    bool resolving; /* own ids are asked for */
+    bool resolving;        /* own ids are asked for */
     struct tl_timer timer; /* asks again for what is missing */
     int64_t backoff_ms;
 };
@@ -386,8 +386,7 @@ enum tl_status tl_record_encode(const struct tl_schema_set *set, enum tl_record_
     size_t before = out->len;
 
     if (set->own[type].id < 0)
-        return tl_fail(err, TL_RETRY, "the id of schema %s is not known yet",
-                       OWN[type].type->name);
+        return tl_fail(err, TL_RETRY, "the id of schema %s is not known yet", OWN[type].type->name);
     tl_avro_frame_begin(out, set->own[type].id);
     if (out->full)
         return tl_fail(err, TL_INVALID, "%s: no room", OWN[type].type->name);

@@ -62,7 +62,8 @@ struct tl_schema_set_options {
 TL_MUST_CHECK enum tl_status tl_schema_set_create(const struct tl_schema_set_options *options,
                                                   struct tl_schema_set **ret_set,
                                                   struct tl_error *err);
-/** Destroy the registry driver's requests first: its answers must not come any more. Accepts NULL. */
+/** Destroy the registry driver's requests first: its answers must not come any more. Accepts NULL.
+ */
 void tl_schema_set_destroy(struct tl_schema_set *set);
 
 /** A schema as config.v1 has it. Text equal to our own (as JSON) names our id. TL_INVALID: not a
@@ -94,11 +95,12 @@ TL_MUST_CHECK enum tl_status tl_record_encode(const struct tl_schema_set *set,
                                               enum tl_record_type type, const void *record,
                                               struct tl_buf *out, struct tl_error *err);
 
-/** Decodes a framed value into `ret_record` (the struct of that type, filled whole); its strings lie
- *  in the arena or in `value`, so they live as long as both. Our own id is the fast path; a
+/** Decodes a framed value into `ret_record` (the struct of that type, filled whole); its strings
+ * lie in the arena or in `value`, so they live as long as both. Our own id is the fast path; a
  *  record of another one is decoded with its writer's schema and taken over by name.
- *  TL_INVALID: no frame, broken, or of another type: dead letter. TL_RETRY: the writer's schema is not
- *  known; it is being fetched: pause the partition, try again when tl_schema_set_watch says so. */
+ *  TL_INVALID: no frame, broken, or of another type: dead letter. TL_RETRY: the writer's schema is
+ * not known; it is being fetched: pause the partition, try again when tl_schema_set_watch says so.
+ */
 TL_MUST_CHECK enum tl_status tl_record_decode(struct tl_schema_set *set, enum tl_record_type type,
                                               struct tl_bytes value, struct tl_arena *arena,
                                               void *ret_record, struct tl_error *err);

@@ -169,8 +169,8 @@ static struct tl_bytes copy(struct tl_arena *arena, struct tl_bytes bytes)
 {
     if (!bytes.data)
         return bytes;
-    return (struct tl_bytes){(uint8_t *)tl_arena_strndup(arena, (const char *)bytes.data, bytes.len),
-                             bytes.len};
+    return (struct tl_bytes){
+        (uint8_t *)tl_arena_strndup(arena, (const char *)bytes.data, bytes.len), bytes.len};
 }
 
 static bool same_key(struct tl_bytes a, struct tl_bytes b)
@@ -212,8 +212,8 @@ static enum tl_status decode(struct tl_config_table *table, struct tl_bytes valu
     if (st != TL_OK)
         return st;
     *ret_provisional = !tl_schema_set_knows(schemas, id);
-    if (*ret_provisional && tl_record_decode_as_own(TL_RECORD_CONFIG_ENTRY, value, arena, ret_entry,
-                                                    err) == TL_OK)
+    if (*ret_provisional &&
+        tl_record_decode_as_own(TL_RECORD_CONFIG_ENTRY, value, arena, ret_entry, err) == TL_OK)
         return TL_OK;
     return tl_record_decode(schemas, TL_RECORD_CONFIG_ENTRY, value, arena, ret_entry, err);
 }
@@ -266,9 +266,10 @@ enum tl_status tl_config_table_put(struct tl_config_table *table, const struct t
     v->key = copy(&v->arena, record->key);
     v->value = copy(&v->arena, record->value);
     v->entry = tl_arena_alloc(&v->arena, sizeof(*v->entry));
-    enum tl_status st = v->entry && v->value.data
-                            ? decode(table, v->value, &v->arena, v->entry, &v->provisional, err)
-                            : tl_fail(err, TL_INVALID, "an entry of over %u bytes", ENTRY_MAX_BYTES);
+    enum tl_status st =
+        v->entry && v->value.data
+            ? decode(table, v->value, &v->arena, v->entry, &v->provisional, err)
+            : tl_fail(err, TL_INVALID, "an entry of over %u bytes", ENTRY_MAX_BYTES);
     if (st != TL_OK) {
         free_version(v);
         if (st == TL_RETRY) { /* its schema is on the way */

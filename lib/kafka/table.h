@@ -14,15 +14,15 @@ struct tl_kafka;
 
 /** config.v1 in memory: every version of every thing that is configured. Reads from the beginning,
  *  then follows. Loop thread only.
- *  Entries are borrowed: one lives until its tombstone is read, 40 days after it was superseded, and
- *  the highest version of a thing is never superseded. */
+ *  Entries are borrowed: one lives until its tombstone is read, 40 days after it was superseded,
+ * and the highest version of a thing is never superseded. */
 struct tl_config_table;
 
 /** An entry came (also while the table is first read). */
 typedef void (*tl_config_change_fn)(void *arg, const struct tl_config_entry *entry);
 
 struct tl_config_table_options {
-    struct tl_schema_set *schemas; /* decodes the entries and learns the schemas in them */
+    struct tl_schema_set *schemas;   /* decodes the entries and learns the schemas in them */
     void (*on_caught_up)(void *arg); /* once: the table has what was written before it started */
     tl_config_change_fn on_change;
     void (*on_invalid)(void *arg, const struct tl_record *record, const struct tl_error *err);

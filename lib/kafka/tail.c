@@ -22,7 +22,8 @@
 #include "net/timer.h"
 
 #define LOOKUP_DEADLINE_MS 1000 /* then it is asked again */
-#define GATHER_MS 20 /* so long a partition waits for the start of those that were added with it */
+#define GATHER_MS 20 /* so long a partition waits for the start of those that were added with it   \
+                      */
 
 struct tail_topic {
     struct tl_tail *tail;
@@ -42,8 +43,8 @@ struct tail_partition {
     bool reading;     /* librdkafka fetches it */
     bool paused;      /* the user wants nothing */
     bool begun;       /* something was heard of it since its start was found */
-    bool behind;      /* records came, or it has just started: on_end is due when it is at the end */
-    int64_t end;      /* where the log ended when the start was looked up; -1: not asked */
+    bool behind; /* records came, or it has just started: on_end is due when it is at the end */
+    int64_t end; /* where the log ended when the start was looked up; -1: not asked */
     struct tl_offsets_query *lookup; /* of the start */
 };
 
@@ -92,7 +93,8 @@ static void tell_error(struct tl_tail *tail, const char *topic, int32_t partitio
         tail->options.on_error(tail->options.arg, topic, partition, err);
 }
 
-/* Waits for librdkafka's main thread in this process (tens of microseconds), never for the network. */
+/* Waits for librdkafka's main thread in this process (tens of microseconds), never for the network.
+ */
 static void halt(struct tail_partition *p)
 {
     if (p->reading)
@@ -140,8 +142,8 @@ static bool looks_up_any(const struct tl_tail *tail)
     return false;
 }
 
-/* Begins once all starts are known, or after a little while without the rest. From the loop, so that
- * what is added in one go is read in one fetch. */
+/* Begins once all starts are known, or after a little while without the rest. From the loop, so
+ * that what is added in one go is read in one fetch. */
 static void begin_soon(struct tl_tail *tail)
 {
     if (!looks_up_any(tail))
@@ -451,7 +453,8 @@ void tl_tail_destroy(struct tl_tail *tail)
 {
     if (!tail)
         return;
-    /* Lookups are cancelled now: their answers must not come even if the rest waits for the turn. */
+    /* Lookups are cancelled now: their answers must not come even if the rest waits for the turn.
+     */
     for (struct tail_topic *t = tail->topics; t; t = t->next) {
         for (struct tail_partition *p = t->partitions; p; p = p->next_in_topic) {
             tl_offsets_query_cancel(p->lookup);
@@ -511,8 +514,12 @@ enum tl_status tl_tail_add(struct tl_tail *tail, const char *topic_name, int32_t
     struct tail_partition *p = calloc(1, sizeof(*p));
     if (!p)
         abort();
-    *p = (struct tail_partition){.topic = topic, .number = partition, .start = start,
-                                 .position = -1, .end = -1, .next_in_topic = topic->partitions};
+    *p = (struct tail_partition){.topic = topic,
+                                 .number = partition,
+                                 .start = start,
+                                 .position = -1,
+                                 .end = -1,
+                                 .next_in_topic = topic->partitions};
     topic->partitions = p;
     begin_at_start(p);
     return TL_OK;

@@ -15,10 +15,10 @@ struct tl_kafka;
 struct tl_tail;
 
 enum tl_tail_from {
-    TL_FROM_OFFSET,    /* at: an offset, 0 or more */
+    TL_FROM_OFFSET, /* at: an offset, 0 or more */
     TL_FROM_BEGINNING,
-    TL_FROM_END,       /* what is written from about now on */
-    TL_FROM_TIME,      /* at: first record with this timestamp (ms) or a later one; else the end */
+    TL_FROM_END,  /* what is written from about now on */
+    TL_FROM_TIME, /* at: first record with this timestamp (ms) or a later one; else the end */
 };
 
 struct tl_tail_start {

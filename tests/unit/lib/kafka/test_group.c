@@ -17,8 +17,8 @@ struct member {
     int records;
     int64_t next[CALLS_PARTITIONS];
     bool disorder;
-    bool assign_later;       /* the test calls tl_group_assign itself */
-    int64_t start;           /* where to start */
+    bool assign_later; /* the test calls tl_group_assign itself */
+    int64_t start;     /* where to start */
     struct tl_group_partition partitions[CALLS_PARTITIONS];
     bool stores;
     int errors;

@@ -195,9 +195,9 @@ static void destroy_fails_what_cannot_be_sent(void **state)
     assert_int_equal(tl_producer_create(kafka, &producer_options, &producer, &err), TL_OK);
     struct tl_producer_topic *topic = topic_of(producer, CALLS);
     for (int i = 0; i < count.wanted; i++)
-        assert_int_equal(tl_producer_send(topic, 0, BYTES("k"), BYTES("v"), NULL, count_delivery,
-                                          &count, &err),
-                         TL_OK);
+        assert_int_equal(
+            tl_producer_send(topic, 0, BYTES("k"), BYTES("v"), NULL, count_delivery, &count, &err),
+            TL_OK);
     tl_producer_destroy(producer, 50);
     assert_int_equal(count.failed, 3);
     assert_int_equal(count.ok, 0);

@@ -116,10 +116,8 @@ static void table_catches_up_and_follows(void **state)
     struct tl_schema_set *schemas = make_schemas(f, TL_RECORD_CONFIG_ENTRY, 3);
     struct tl_config_table *table;
     struct tl_error err;
-    const struct tl_config_table_options options = {.schemas = schemas,
-                                                    .on_caught_up = on_caught_up,
-                                                    .on_change = on_change,
-                                                    .arg = &follower};
+    const struct tl_config_table_options options = {
+        .schemas = schemas, .on_caught_up = on_caught_up, .on_change = on_change, .arg = &follower};
 
     make_topic(f, CONFIG);
     send_business(f, schemas, 1);
@@ -274,8 +272,8 @@ static void grown_topic_has_its_partitions(void **state)
     assert_int_equal(tl_admin_watermarks(admin, MAILBOX, 1, &low, &high, &err), TL_OK);
     assert_int_equal(low, 0);
     assert_int_equal(high, 3);
-    assert_int_equal(tl_admin_offset_of_time(admin, MAILBOX, 1, INT64_C(4000000000000), &high, &err),
-                     TL_OK);
+    assert_int_equal(
+        tl_admin_offset_of_time(admin, MAILBOX, 1, INT64_C(4000000000000), &high, &err), TL_OK);
     assert_int_equal(high, 3);
     tl_admin_destroy(admin);
 }
@@ -285,10 +283,8 @@ static void grown_topic_has_its_partitions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(table_catches_up_and_follows),
-        CASE(empty_table_is_caught_up),
-        CASE(dead_letter_holds_the_record_whole),
-        CASE(start_check_names_the_command_that_mends),
+        CASE(table_catches_up_and_follows),       CASE(empty_table_is_caught_up),
+        CASE(dead_letter_holds_the_record_whole), CASE(start_check_names_the_command_that_mends),
         CASE(grown_topic_has_its_partitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,8 +151,8 @@ static void own_text_names_the_id(void **state)
     assert_false(tl_schema_set_is_ready(e->set, NULL));
     struct tl_bytes value = encoded(e);
     assert_memory_equal(value.data, "\x00\x00\x00\x01\x02", 5);
-    assert_int_equal(
-        tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &back, &err), TL_OK);
+    assert_int_equal(tl_record_decode(e->set, TL_RECORD_PRESENCE, value, &e->arena, &back, &err),
+                     TL_OK);
     assert_int_equal(back.number, 3);
     assert_int_equal(back.epoch, 17);
     assert_int_equal(e->registry.fetches + e->registry.lookups, 0);
@@ -281,7 +281,8 @@ static void what_has_no_frame_is_invalid(void **state)
     struct env *e = *state;
     struct tl_presence p;
     struct tl_error err;
-    const struct tl_bytes bad[] = {{NULL, 0}, {(const uint8_t *)"", 0},
+    const struct tl_bytes bad[] = {{NULL, 0},
+                                   {(const uint8_t *)"", 0},
                                    {(const uint8_t *)"\0\0\0\0", 4},
                                    {(const uint8_t *)"\x01\x00\x00\x00\x05", 5}};
 

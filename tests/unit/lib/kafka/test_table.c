@@ -236,8 +236,8 @@ static const char NEWER[] =
     "\"UNKNOWN\",\"BUSINESS\",\"AGENT\"]}},{\"name\":\"id\",\"type\":\"string\"},"
     "{\"name\":\"version\",\"type\":\"int\"},{\"name\":\"at\",\"type\":\"long\"},"
     "{\"name\":\"deleted\",\"type\":\"boolean\"}]}";
-static const uint8_t OF_NEWER[] = {0,   0,   0, 0, 50, 0x9a, 0x99, 0x99, 0x99, 0x99, 0x99,
-                                   0xf1, 0x3f, 4, 2, 'x', 14,  0,    1};
+static const uint8_t OF_NEWER[] = {0,    0,    0,    0, 50, 0x9a, 0x99, 0x99, 0x99, 0x99,
+                                   0x99, 0xf1, 0x3f, 4, 2,  'x',  14,   0,    1};
 
 static void entry_of_an_unknown_schema_waits_for_it(void **state)
 {
@@ -260,8 +260,8 @@ static void broken_entry_is_invalid_and_changes_nothing(void **state)
     put_business(e, "b", 1, "one", "+1", false);
     assert_int_equal(put_value(e, "k", (struct tl_bytes){(const uint8_t *)"junk", 4}), TL_INVALID);
     put_schema(e, CONFIG_ID, tl_record_schema(TL_RECORD_CONFIG_ENTRY));
-    assert_int_equal(
-        put_value(e, "k", (struct tl_bytes){(const uint8_t *)"\0\0\0\0\x09\xff", 6}), TL_INVALID);
+    assert_int_equal(put_value(e, "k", (struct tl_bytes){(const uint8_t *)"\0\0\0\0\x09\xff", 6}),
+                     TL_INVALID);
     assert_string_equal(by_number(e, "+1"), "one");
 }
 

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/time.h"
-#include "kafka/producer.h"
 #include "kafka/offsets.h"
+#include "kafka/producer.h"
 #include "kafka/tail.h"
 #include "kafka_fixture.h"
 
@@ -73,11 +73,8 @@ static void on_error(void *arg, const char *topic, int32_t partition, const stru
 
 static void open_reader(struct fixture *f, struct reader *r)
 {
-    const struct tl_tail_options options = {.name = "test",
-                                            .on_record = on_record,
-                                            .on_end = on_end,
-                                            .on_error = on_error,
-                                            .arg = r};
+    const struct tl_tail_options options = {
+        .name = "test", .on_record = on_record, .on_end = on_end, .on_error = on_error, .arg = r};
     struct tl_error err;
 
     if (tl_tail_create(f->kafka, &options, &r->tail, &err) != TL_OK)
@@ -163,8 +160,8 @@ static void adding_twice_is_a_conflict(void **state)
 
     open_reader(f, &r);
     add(&r, 0, TL_FROM_BEGINNING, 0);
-    assert_int_equal(
-        tl_tail_add(r.tail, CALLS, 0, (struct tl_tail_start){TL_FROM_END, 0}, &err), TL_CONFLICT);
+    assert_int_equal(tl_tail_add(r.tail, CALLS, 0, (struct tl_tail_start){TL_FROM_END, 0}, &err),
+                     TL_CONFLICT);
     tl_tail_destroy(r.tail);
 }
 
