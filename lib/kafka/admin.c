@@ -391,11 +391,9 @@ static enum tl_status check_equal(struct tl_admin *admin, const char *const *top
         if (partitions != first)
             return tl_fail(err, TL_INVALID,
                            "topic %s%s has %" PRId32 " partitions and %s%s has %" PRId32
-                           ", but both are keyed by call; make them equal with: "
-                           "trunkline topics grow %s %" PRId32,
-                           admin->prefix, topics[0], first, admin->prefix, *t, partitions,
-                           partitions < first ? *t : topics[0],
-                           partitions < first ? first : partitions);
+                           ", but both are keyed by call and need as many; see: "
+                           "trunkline topics check",
+                           admin->prefix, topics[0], first, admin->prefix, *t, partitions);
     }
     *ret_partitions = first;
     return TL_OK;
@@ -415,8 +413,9 @@ enum tl_status tl_admin_check_start(struct tl_admin *admin, const char *const *c
     if (mailbox_topic && number >= mailboxes)
         return tl_fail(err, TL_INVALID,
                        "instance %" PRId32 " has no mailbox: topic %s%s has %" PRId32
-                       " partitions; add some with: trunkline topics grow %s %" PRId32,
-                       number, admin->prefix, mailbox_topic, mailboxes, mailbox_topic, number + 1);
+                       " partitions; set topics.mailboxes to %" PRId32
+                       " or more and add them with: trunkline topics create",
+                       number, admin->prefix, mailbox_topic, mailboxes, number + 1);
     *ret_call_partitions = partitions;
     return TL_OK;
 }
