@@ -17,8 +17,8 @@ from .supervisor import Supervised
 
 ROOT = java.ROOT
 LOCAL = f"{ROOT}/.local"
-DEMO_TALK = ("What are your opening hours?", "How much does express shipping cost?",
-             "Tell me about your warranty.", "Thank you, that is all.")
+DEMO_TALK = ("What are your opening hours?", "The lamp that you sent me is broken.",
+             "Thank you, that is all.")
 REAL_KEYS = ("OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
 
 
@@ -103,16 +103,18 @@ class Up:
             self.supervised.wait_ready(service.name, service.ready)
 
     def addresses(self, layout):
-        lines = [("public address of ingest", layout.public_url)]
-        lines += [(f"{s.name}: health and metrics", f"http://127.0.0.1:{s.port}/metrics")
-                  for s in layout.services()]
-        lines += [(GIVEN[k], v) for k, v in sorted(layout.servers.items())]
-        lines += [("logs", f"{LOCAL}/log"), ("again", "deploy/up --test-call"),
+        lines = [("ingest, for the telephone network", layout.public_url)]
+        for service in layout.services():
+            what, path = ("control API", "") if service.name.startswith("sim-") else (
+                "metrics", "/metrics")
+            lines.append((f"{service.name}, {what}", f"http://127.0.0.1:{service.port}{path}"))
+        lines += [(GIVEN[k], without_password(v)) for k, v in sorted(layout.servers.items())]
+        lines += [("logs", f"{LOCAL}/log/"), ("for your shell", f"set -a; . {LOCAL}/env; set +a"),
+                  ("programs", self.bin), ("once more", "deploy/up --test-call"),
                   ("stop", "deploy/down")]
         print("\nTrunkline is up.")
         for what, where in lines:
-            print(f"  {what:<32}{without_password(where)}")
-        print(f"  environment for tools           set -a; . {LOCAL}/env; set +a")
+            print(f"  {what:<34} {where}")
 
     def write_env(self, layout):
         """.local/env, for the `trunkline` command and other tools in a person's shell."""
