@@ -156,8 +156,8 @@ class Layout:
                 "--phrases", PHRASES, "--speech-cache", f"{self.cache}/speech"]
         for number in demo_numbers():
             argv += ["--number", f"{number}={hooks}"]
-        return Service("sim-twilio", Command(argv, cwd=ROOT), self.port("sim-twilio-control"),
-                       "/healthz")
+        return Service("sim-twilio", Command(argv, cwd=ROOT),
+                       int(self.control_url.rpartition(":")[2]), "/healthz")
 
     @property
     def control_url(self):
