@@ -262,7 +262,10 @@ class Phone:
         return found[0]
 
     def wait_ended(self, sid):
-        return self.wait_report(sid, lambda r: r["ended_ms"] is not None, "the call ends")
+        """The call's report once it is over and its sockets are closed."""
+        return self.wait_report(
+            sid, lambda r: r["ended_ms"] is not None and len(r["streams"]) >= r["streams_started"],
+            "the call ends")
 
     def faults(self, **faults):
         return self.ask("POST", "/faults", faults)

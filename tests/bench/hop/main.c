@@ -20,14 +20,16 @@
 #include "base/time.h"
 
 #define SAMPLES_MAX 1000000
+#define WARM_US 2000000 /* connections are made, the producer gets its id: not counted */
 
 struct hop {
     const char *brokers, *topic;
     long seconds, bytes, interval_us;
     const char *linger_ms;
     rd_kafka_t *producer, *consumer;
-    atomic_bool is_over;     /* nothing more is sent */
+    atomic_bool is_over; /* nothing more is sent */
     atomic_long sent;
+    int64_t count_from_us;
     double *sample_ms;
     long samples;
 };
@@ -38,8 +40,7 @@ static rd_kafka_t *open_handle(rd_kafka_type_t type, const char *const (*rows)[2
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     for (size_t i = 0; i < len; i++) {
-        if (rd_kafka_conf_set(conf, rows[i][0], rows[i][1], why, sizeof(why)) !=
-            RD_KAFKA_CONF_OK) {
+        if (rd_kafka_conf_set(conf, rows[i][0], rows[i][1], why, sizeof(why)) != RD_KAFKA_CONF_OK) {
             fprintf(stderr, "hop: %s\n", why);
             exit(1);
         }
@@ -56,13 +57,18 @@ static rd_kafka_t *open_handle(rd_kafka_type_t type, const char *const (*rows)[2
 static void open_handles(struct hop *hop)
 {
     const char *const produce[][2] = {
-        {"bootstrap.servers", hop->brokers}, {"socket.nagle.disable", "true"},
-        {"enable.idempotence", "true"},      {"linger.ms", hop->linger_ms},
+        {"bootstrap.servers", hop->brokers},
+        {"socket.nagle.disable", "true"},
+        {"enable.idempotence", "true"},
+        {"linger.ms", hop->linger_ms},
     };
     const char *const consume[][2] = {
-        {"bootstrap.servers", hop->brokers}, {"socket.nagle.disable", "true"},
-        {"group.id", "unused"},              {"enable.auto.commit", "false"},
-        {"fetch.wait.max.ms", "500"},        {"allow.auto.create.topics", "false"},
+        {"bootstrap.servers", hop->brokers},
+        {"socket.nagle.disable", "true"},
+        {"group.id", "unused"},
+        {"enable.auto.commit", "false"},
+        {"fetch.wait.max.ms", "500"},
+        {"allow.auto.create.topics", "false"},
     };
 
     hop->producer = open_handle(RD_KAFKA_PRODUCER, produce, TL_ARRAY_LEN(produce));
@@ -135,7 +141,8 @@ static void *consume(void *arg)
         int64_t sent_us;
         if (!m->err && m->len >= sizeof(sent_us) && hop->samples < SAMPLES_MAX) {
             memcpy(&sent_us, m->payload, sizeof(sent_us));
-            hop->sample_ms[hop->samples++] = (double)(now_us - sent_us) / 1000;
+            if (sent_us >= hop->count_from_us)
+                hop->sample_ms[hop->samples++] = (double)(now_us - sent_us) / 1000;
         }
         rd_kafka_message_destroy(m);
     }
@@ -144,7 +151,7 @@ static void *consume(void *arg)
 static void produce(struct hop *hop)
 {
     char *payload = calloc(1, (size_t)hop->bytes);
-    int64_t end_us = tl_mono_us() + hop->seconds * 1000000;
+    int64_t end_us = hop->count_from_us + hop->seconds * 1000000;
     struct timespec next;
 
     if (!payload)
@@ -153,9 +160,11 @@ static void produce(struct hop *hop)
     while (tl_mono_us() < end_us) {
         int64_t now_us = tl_mono_us();
         memcpy(payload, &now_us, sizeof(now_us));
+        bool counts = now_us >= hop->count_from_us;
         if (rd_kafka_producev(hop->producer, RD_KAFKA_V_TOPIC(hop->topic), RD_KAFKA_V_PARTITION(0),
                               RD_KAFKA_V_VALUE(payload, (size_t)hop->bytes),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == 0)
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == 0 &&
+            counts)
             atomic_fetch_add(&hop->sent, 1);
         rd_kafka_poll(hop->producer, 0);
         next.tv_nsec += hop->interval_us * 1000;
@@ -193,9 +202,12 @@ static void print(struct hop *hop)
 static bool read_options(struct hop *hop, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"brokers", required_argument, NULL, 'b'},     {"topic", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 's'},     {"bytes", required_argument, NULL, 'n'},
-        {"interval-us", required_argument, NULL, 'i'}, {"linger-ms", required_argument, NULL, 'l'},
+        {"brokers", required_argument, NULL, 'b'},
+        {"topic", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 's'},
+        {"bytes", required_argument, NULL, 'n'},
+        {"interval-us", required_argument, NULL, 'i'},
+        {"linger-ms", required_argument, NULL, 'l'},
         {NULL, 0, NULL, 0},
     };
     int opt;
@@ -245,6 +257,7 @@ int main(int argc, char **argv)
     open_handles(&hop);
     make_topic(&hop);
     assign(&hop);
+    hop.count_from_us = tl_mono_us() + WARM_US;
     pthread_create(&consumer, NULL, consume, &hop);
     produce(&hop);
     atomic_store(&hop.is_over, true);

@@ -63,9 +63,9 @@ static void append(json_t *list, json_t *line)
 
 void tl_tel_call_event(struct tl_tel_call *call, const char *name, json_t *fields)
 {
-    json_t *line = json_pack("{s:I, s:s, s:s}", "at_ms",
-                             (json_int_t)tl_tel_call_ms(call, tl_mono_us()), "call_sid", call->sid,
-                             "event", name);
+    json_t *line =
+        json_pack("{s:I, s:s, s:s}", "at_ms", (json_int_t)tl_tel_call_ms(call, tl_mono_us()),
+                  "call_sid", call->sid, "event", name);
 
     if (fields) {
         /* at_ms is the event's own; a field of that name would hide it */
@@ -201,9 +201,9 @@ struct tl_tel_call *tl_tel_call_create(struct tl_tel *tel, enum tl_tel_direction
     call->ear.gap_min_ms = tel->options.gap_min_ms;
     tl_buf_init(&call->events, EVENTS_MAX);
     tl_buf_init(&call->keys, 128);
-    json_t **lists[] = {&call->said,    &call->heard,    &call->gaps,
-                        &call->documents, &call->spoken, &call->errors,
-                        &call->streams, &call->webhooks, &call->keys_pressed};
+    json_t **lists[] = {&call->said,      &call->heard,    &call->gaps,
+                        &call->documents, &call->spoken,   &call->errors,
+                        &call->streams,   &call->webhooks, &call->keys_pressed};
     for (size_t i = 0; i < TL_ARRAY_LEN(lists); i++)
         *lists[i] = json_array();
     return call;
@@ -211,11 +211,10 @@ struct tl_tel_call *tl_tel_call_create(struct tl_tel *tel, enum tl_tel_direction
 
 void tl_tel_call_destroy(struct tl_tel_call *call)
 {
-    json_t *lists[] = {call->said,    call->heard,    call->gaps,
-                       call->documents, call->spoken, call->errors,
-                       call->streams, call->webhooks, call->keys_pressed};
-    char *texts[] = {call->from,    call->to,     call->caller_name, call->forwarded_from,
-                     call->twiml,   call->outcome, call->doc_url,    call->cookie};
+    json_t *lists[] = {call->said,   call->heard,   call->gaps,     call->documents,   call->spoken,
+                       call->errors, call->streams, call->webhooks, call->keys_pressed};
+    char *texts[] = {call->from,  call->to,      call->caller_name, call->forwarded_from,
+                     call->twiml, call->outcome, call->doc_url,     call->cookie};
 
     tl_timer_finish(&call->timer);
     tl_timer_finish(&call->life_timer);
@@ -364,8 +363,8 @@ static void dial_out(void *arg)
 {
     struct tl_tel_call *call = arg;
     bool rings_out = call->outcome && strcmp(call->outcome, "no-answer") == 0;
-    int64_t ms = rings_out || call->ring_ms > call->ring_timeout_ms ? call->ring_timeout_ms
-                                                                    : call->ring_ms;
+    int64_t ms =
+        rings_out || call->ring_ms > call->ring_timeout_ms ? call->ring_timeout_ms : call->ring_ms;
 
     call->queue_ms = tl_tel_call_ms(call, tl_mono_us());
     set_status(call, TL_TEL_INITIATED);
@@ -424,9 +423,8 @@ void tl_tel_call_hang_up(struct tl_tel_call *call)
     if (tl_tel_status_is_final(call->status))
         return;
     tl_tel_call_event(call, "hung_up", NULL);
-    tl_tel_call_end(call, call->answered_us || call->direction == TL_TEL_INBOUND
-                              ? TL_TEL_COMPLETED
-                              : TL_TEL_CANCELED);
+    tl_tel_call_end(call, call->answered_us || call->direction == TL_TEL_INBOUND ? TL_TEL_COMPLETED
+                                                                                 : TL_TEL_CANCELED);
 }
 
 void tl_tel_call_press(struct tl_tel_call *call, char key)

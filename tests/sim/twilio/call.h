@@ -50,24 +50,24 @@ enum tl_tel_callback_event {
 
 /** A URL and its method, as configured. */
 struct tl_tel_target {
-    char *url; /* NULL: none */
+    char *url;    /* NULL: none */
     char *method; /* "POST" or "GET"; NULL: POST */
 };
 
 /** The speaking end. */
 struct tl_tel_mouth {
     struct tl_tel_script script;
-    size_t at;                /* step that runs */
-    bool has_begun;           /* the script's clock runs */
-    bool in_step;             /* the present step has begun */
+    size_t at;      /* step that runs */
+    bool has_begun; /* the script's clock runs */
+    bool in_step;   /* the present step has begun */
     int64_t began_us, step_us;
-    int64_t heard_after_us;   /* utterances that began before are not answers */
+    int64_t heard_after_us;           /* utterances that began before are not answers */
     const struct tl_tel_voice *voice; /* being said; NULL: silence */
     size_t frame;
-    size_t lost_frames;       /* of the phrase: no stream took them */
-    int64_t said_us;          /* when its first frame left */
-    json_t *frames_us;        /* when each left; NULL: not kept */
-    size_t key;               /* of the keys being pressed */
+    size_t lost_frames; /* of the phrase: no stream took them */
+    int64_t said_us;    /* when its first frame left */
+    json_t *frames_us;  /* when each left; NULL: not kept */
+    size_t key;         /* of the keys being pressed */
 };
 
 struct tl_tel_call {
@@ -83,27 +83,27 @@ struct tl_tel_call {
     unsigned status_events; /* bits of tl_tel_callback_event */
     char *twiml;            /* in place of voice.url */
     int64_t ring_timeout_ms;
-    int64_t time_limit_ms;  /* after the answer; 0: none */
-    char *outcome;          /* what the far end does; outbound only */
+    int64_t time_limit_ms; /* after the answer; 0: none */
+    char *outcome;         /* what the far end does; outbound only */
     int64_t ring_ms;
 
     int64_t created_at, updated_at, start_at, end_at; /* wall clock; 0: not yet */
     int64_t created_us, answered_us, ended_us;        /* monotonic; 0: not yet */
     int64_t queue_ms;
-    unsigned callbacks_made; /* SequenceNumber of the next */
+    unsigned callbacks_made;           /* SequenceNumber of the next */
     struct tl_tel_form *held_callback; /* delivery out of order */
 
     enum tl_tel_mode mode;
-    unsigned run;              /* changes with each document; late answers of older ones are dropped */
-    bool on_fallback;          /* the running document came from the fallback URL */
+    unsigned run;     /* changes with each document; late answers of older ones are dropped */
+    bool on_fallback; /* the running document came from the fallback URL */
     struct tl_tel_doc *doc;
     struct tl_tel_doc *old_doc; /* freed when the loop comes round: its nodes may still be in use */
     const struct tl_tel_node *verb; /* next to run */
     const struct tl_tel_node *running;
-    char *doc_url;             /* for relative URLs */
+    char *doc_url; /* for relative URLs */
     char *cookie;
-    struct tl_timer timer;       /* of the verb */
-    struct tl_timer life_timer;  /* ringing, time limit */
+    struct tl_timer timer;      /* of the verb */
+    struct tl_timer life_timer; /* ringing, time limit */
     struct tl_tel_stream *stream;
     unsigned streams_started;
     struct tl_tel_conference *conference;
@@ -120,7 +120,7 @@ struct tl_tel_call {
 
     /* The report: JSON arrays, made as things happen. */
     json_t *said, *heard, *gaps, *documents, *spoken, *errors, *streams, *webhooks, *keys_pressed;
-    struct tl_buf events; /* JSON lines */
+    struct tl_buf events;          /* JSON lines */
     struct tl_tel_waiter *waiters; /* requests that wait for events */
 };
 

@@ -41,7 +41,8 @@ static const char *sip_code(enum tl_tel_status status)
 
 static void add_final_fields(const struct tl_tel_call *call, struct tl_tel_form *form)
 {
-    int64_t seconds = call->answered_us ? (call->ended_us - call->answered_us + 500000) / 1000000 : 0;
+    int64_t seconds =
+        call->answered_us ? (call->ended_us - call->answered_us + 500000) / 1000000 : 0;
 
     tl_tel_form_addf(form, "CallDuration", "%lld", (long long)seconds);
     tl_tel_form_addf(form, "Duration", "%lld", (long long)((seconds + 59) / 60));

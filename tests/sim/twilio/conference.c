@@ -71,8 +71,8 @@ static void tell(struct tl_tel_conference *c, const char *event, const struct pa
     struct tl_tel_form *form = tl_tel_form_new();
     char now[TL_TIME_RFC2822_SIZE];
 
-    json_array_append_new(c->log, json_pack("{s:s, s:s}", "event", event, "call_sid",
-                                            who ? who->call->sid : ""));
+    json_array_append_new(
+        c->log, json_pack("{s:s, s:s}", "event", event, "call_sid", who ? who->call->sid : ""));
     tl_time_format_rfc2822(tl_now_ms(), now);
     tl_tel_form_add(form, "ConferenceSid", c->sid);
     tl_tel_form_add(form, "FriendlyName", c->name);
@@ -96,8 +96,11 @@ static void tell(struct tl_tel_conference *c, const char *event, const struct pa
         tl_tel_form_free(form);
         return;
     }
-    struct tl_tel_hook hook = {.call = about, .kind = event, .url = c->callback.url,
-                               .method = c->callback.method, .form = form};
+    struct tl_tel_hook hook = {.call = about,
+                               .kind = event,
+                               .url = c->callback.url,
+                               .method = c->callback.method,
+                               .form = form};
     tl_tel_hook_send(&hook);
 }
 

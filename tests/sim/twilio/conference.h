@@ -3,8 +3,8 @@
 
 #include "call.h"
 
-/** Brings the call into the room that a <Conference> names. False: its label is taken there (16025),
- *  the call goes on with its next verb. */
+/** Brings the call into the room that a <Conference> names. False: its label is taken there
+ * (16025), the call goes on with its next verb. */
 bool tl_tel_conference_join(struct tl_tel_call *call, const struct tl_tel_node *node);
 
 /** The call leaves: hung up, or runs something else. No-op when it is in none. */

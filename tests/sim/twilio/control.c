@@ -74,8 +74,8 @@ static enum tl_status make_call(struct tl_tel *tel, const json_t *body, size_t n
 
     if ((!number || !*number->voice_url) && !text_of(body, "voice_url"))
         return tl_fail(err, TL_NOT_FOUND, "nobody has the number %s, or it has no voice URL", to);
-    enum tl_status st = tl_tel_script_parse(tel->voices, json_object_get(body, "script"), n,
-                                            &script, err);
+    enum tl_status st =
+        tl_tel_script_parse(tel->voices, json_object_get(body, "script"), n, &script, err);
     if (st != TL_OK)
         return st;
     if (from)
@@ -89,8 +89,8 @@ static enum tl_status make_call(struct tl_tel *tel, const json_t *body, size_t n
     return TL_OK;
 }
 
-enum tl_status tl_tel_control_start_calls(struct tl_tel *tel, const json_t *body,
-                                          json_t **ret_sids, struct tl_error *err)
+enum tl_status tl_tel_control_start_calls(struct tl_tel *tel, const json_t *body, json_t **ret_sids,
+                                          struct tl_error *err)
 {
     const json_t *scripts = json_object_get(body, "scripts"); /* one for each call, in turn */
     int64_t count = number_of(body, "count", 1);
@@ -207,8 +207,8 @@ static void post_destinations(struct tl_tel *tel, struct tl_http_exchange *x)
 
     if (!body)
         return;
-    enum tl_status st = tl_tel_script_parse(tel->voices, json_object_get(body, "script"), 0,
-                                            &script, &err);
+    enum tl_status st =
+        tl_tel_script_parse(tel->voices, json_object_get(body, "script"), 0, &script, &err);
     tl_tel_script_finish(&script);
     if (st == TL_OK)
         st = tl_tel_destination_set(tel, body, &err);
@@ -265,8 +265,8 @@ static void get_conferences(struct tl_tel *tel, struct tl_http_exchange *x)
 
 static void get_health(struct tl_tel *tel, struct tl_http_exchange *x)
 {
-    answer_json(x, 200, json_pack("{s:s, s:I}", "status", "ok", "active",
-                                  (json_int_t)tel->calls_active));
+    answer_json(x, 200,
+                json_pack("{s:s, s:I}", "status", "ok", "active", (json_int_t)tel->calls_active));
 }
 
 /* ---- one call ---- */
@@ -323,10 +323,10 @@ static const struct {
     const char *method, *path;
     void (*answer)(struct tl_tel *tel, struct tl_http_exchange *x);
 } ROUTES[] = {
-    {"GET", "/healthz", get_health},       {"GET", "/calls", get_calls},
-    {"POST", "/calls", post_calls},        {"GET", "/faults", get_faults},
-    {"POST", "/faults", post_faults},      {"POST", "/destinations", post_destinations},
-    {"POST", "/phrases", post_phrases},    {"GET", "/conferences", get_conferences},
+    {"GET", "/healthz", get_health},    {"GET", "/calls", get_calls},
+    {"POST", "/calls", post_calls},     {"GET", "/faults", get_faults},
+    {"POST", "/faults", post_faults},   {"POST", "/destinations", post_destinations},
+    {"POST", "/phrases", post_phrases}, {"GET", "/conferences", get_conferences},
     {"POST", "/told", post_told},
 };
 

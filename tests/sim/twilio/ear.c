@@ -2,8 +2,8 @@
  *
  *   media ──▶ buffer ──20 ms a tick──▶ segment (sound up to 5 ms of silence) ──▶ pieces
  *
- * A buffer that runs dry in mid-sentence is silence at the ear; it is counted in dry_ms and left out
- * of the segment, so that the words are still told from their bytes. */
+ * A buffer that runs dry in mid-sentence is silence at the ear; it is counted in dry_ms and left
+ * out of the segment, so that the words are still told from their bytes. */
 #include "ear.h"
 
 #include <openssl/evp.h>
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENT_MAX (8000 * 300)  /* five minutes without a pause: cut there */
-#define SEGMENT_SILENCE 40        /* bytes of silence that end a segment (speech.h) */
-#define DRY_MAX_MS 3000           /* a sentence that does not go on by then was broken off */
+#define SEGMENT_MAX (8000 * 300) /* five minutes without a pause: cut there */
+#define SEGMENT_SILENCE 40       /* bytes of silence that end a segment (speech.h) */
+#define DRY_MAX_MS 3000          /* a sentence that does not go on by then was broken off */
 #define UTTERANCE_QUIET_MS 400
 #define PIECES_MAX 64
 

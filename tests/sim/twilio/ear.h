@@ -64,18 +64,18 @@ struct tl_tel_ear {
 
     struct tl_buf segment; /* sound since the last silence */
     int64_t segment_rx, segment_us, segment_dry_ms;
-    size_t silent_tail;  /* silence bytes at the end of segment */
-    bool is_dry;         /* the buffer ran dry within the segment */
+    size_t silent_tail; /* silence bytes at the end of segment */
+    bool is_dry;        /* the buffer ran dry within the segment */
     int64_t dry_from_us;
 
-    int64_t now_us;           /* of the tick being played */
-    int64_t silence_from_us;  /* 0: sound */
-    int64_t sound_ms;         /* heard of the present utterance; an utterance ends with 400 ms of silence */
-    int64_t quiet_ms;         /* since the last sound byte */
-    int64_t sound_start_us;   /* when the present utterance began */
-    int64_t ended_start_us;   /* when the last one that ended began; 0: none yet */
-    uint64_t utterances;      /* ended */
-    bool other_sound;         /* something else is played to the caller: no silence is counted */
+    int64_t now_us;          /* of the tick being played */
+    int64_t silence_from_us; /* 0: sound */
+    int64_t sound_ms; /* heard of the present utterance; an utterance ends with 400 ms of silence */
+    int64_t quiet_ms; /* since the last sound byte */
+    int64_t sound_start_us; /* when the present utterance began */
+    int64_t ended_start_us; /* when the last one that ended began; 0: none yet */
+    uint64_t utterances;    /* ended */
+    bool other_sound;       /* something else is played to the caller: no silence is counted */
 
     bool keep_audio;
     struct tl_buf audio; /* every byte at the ear, when kept */

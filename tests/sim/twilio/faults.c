@@ -89,9 +89,9 @@ json_t *tl_tel_faults_json(const struct tl_tel_faults *faults)
     json_t *out = json_object();
 
     for (size_t i = 0; i < TL_ARRAY_LEN(COUNTS); i++)
-        json_object_set_new(out, COUNTS[i].name,
-                            json_integer(*(const int64_t *)((const char *)faults +
-                                                            COUNTS[i].offset)));
+        json_object_set_new(
+            out, COUNTS[i].name,
+            json_integer(*(const int64_t *)((const char *)faults + COUNTS[i].offset)));
     json_object_set_new(out, "callbacks", json_string(DELIVERIES[faults->delivery]));
     json_object_set_new(out, "after_abrupt", json_string(ABRUPTS[faults->after_abrupt]));
     return out;

@@ -147,7 +147,8 @@ enum tl_status tl_tel_form_decode(struct tl_tel_form *form, const char *data, si
         const char *name_end = equals ? equals : stop;
         if (stop > data) {
             char *name = decode_text(data, (size_t)(name_end - data));
-            char *value = equals ? decode_text(equals + 1, (size_t)(stop - equals - 1)) : strdup("");
+            char *value =
+                equals ? decode_text(equals + 1, (size_t)(stop - equals - 1)) : strdup("");
             if (!name || !value) {
                 free(name);
                 free(value);

@@ -72,7 +72,7 @@ static void report(struct sending *s, const struct tl_tel_hook_answer *answer)
 static void finish(struct sending *s, const struct tl_tel_hook_answer *answer)
 {
     report(s, answer);
-    if (answer->error_code)
+    if (answer->error_code && !s->call->tel->is_stopping)
         tl_tel_call_error(s->call, answer->error_code, "%s %s: %s (HTTP %d)", s->hook.kind,
                           s->current, answer->error ? answer->error : "", answer->status);
     if (s->hook.on_answer)
@@ -104,7 +104,8 @@ static void attempt(struct sending *s);
 static bool is_retried(const struct sending *s, const struct tl_http_answer *answer)
 {
     unsigned on = s->url.overrides.retry_on;
-    unsigned total = s->url.overrides.total_ms < CEILING_MS ? s->url.overrides.total_ms : CEILING_MS;
+    unsigned total =
+        s->url.overrides.total_ms < CEILING_MS ? s->url.overrides.total_ms : CEILING_MS;
 
     if (s->attempts > s->url.overrides.retries || elapsed_ms(s) >= (int64_t)total)
         return false;
@@ -159,6 +160,10 @@ static void on_answer(void *arg, const struct tl_http_answer *answer)
     int code = 0;
 
     keep_cookie(s, answer);
+    if (s->call->tel->is_stopping) {
+        finish(s, &(struct tl_tel_hook_answer){.error_code = 11200, .url = s->current});
+        return;
+    }
     if (answer->status == 401 && s->url.user && !s->asks_with_password) {
         s->asks_with_password = true;
         attempt(s);
@@ -237,7 +242,9 @@ static enum tl_status start(struct sending *s, const char *url, struct tl_buf *b
         .content_type = is_post ? "application/x-www-form-urlencoded; charset=UTF-8" : NULL,
         .user = s->asks_with_password ? s->url.user : NULL,
         .password = s->asks_with_password ? s->url.password : NULL,
-        .timeout_ms = (unsigned)(one < left ? one : left > 1 ? left : 1),
+        .timeout_ms = (unsigned)(one < left ? one
+                                 : left > 1 ? left
+                                            : 1),
         .connect_timeout_ms = s->url.overrides.connect_ms,
         .on_answer = on_answer,
         .arg = s,
@@ -284,7 +291,9 @@ void tl_tel_hook_send(const struct tl_tel_hook *hook)
     s->start_us = tl_mono_us();
     snprintf(s->method, sizeof(s->method), "%s", hook->method ? hook->method : "POST");
     tl_uuid_format(&token, s->token);
-    if (tl_tel_url_parse(hook->url, s->call->tel->options.sign_port, &s->url, &err) != TL_OK)
+    if (s->call->tel->is_stopping)
+        fail_early(s);
+    else if (tl_tel_url_parse(hook->url, s->call->tel->options.sign_port, &s->url, &err) != TL_OK)
         fail_later(s, "the URL is not usable");
     else
         attempt(s);

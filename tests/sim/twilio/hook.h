@@ -8,7 +8,7 @@ struct tl_tel_hook_answer {
     int status;     /* HTTP; 0: none came */
     int error_code; /* 0: a 2xx came; else 11200, 11205, 11215 */
     const char *error;
-    const char *url; /* that answered, after redirects: base of relative URLs */
+    const char *url;          /* that answered, after redirects: base of relative URLs */
     const char *content_type; /* NULL: none */
     struct tl_bytes body;
 };
@@ -17,9 +17,9 @@ typedef void (*tl_tel_hook_fn)(void *arg, const struct tl_tel_hook_answer *answe
 
 struct tl_tel_hook {
     struct tl_tel_call *call;
-    const char *kind;   /* "voice", "status", …: for the report */
-    const char *url;    /* as configured, absolute */
-    const char *method; /* NULL: POST */
+    const char *kind;         /* "voice", "status", …: for the report */
+    const char *url;          /* as configured, absolute */
+    const char *method;       /* NULL: POST */
     struct tl_tel_form *form; /* taken */
     tl_tel_hook_fn on_answer; /* exactly once, from the loop; may be NULL */
     void *arg;

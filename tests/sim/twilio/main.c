@@ -10,6 +10,7 @@
 #include "control.h"
 #include "net/http_server.h"
 #include "options.h"
+#include "report.h"
 #include "rest.h"
 #include "voice.h"
 
@@ -67,8 +68,8 @@ static enum tl_status open_network(struct tl_tel *tel, struct tl_error *err)
 static enum tl_status place_call(struct tl_tel *tel, struct tl_error *err)
 {
     json_error_t why;
-    json_t *script = tel->options.script_file ? json_load_file(tel->options.script_file, 0, &why)
-                                              : json_array();
+    json_t *script =
+        tel->options.script_file ? json_load_file(tel->options.script_file, 0, &why) : json_array();
     const char *to = tel->options.call_to;
     json_t *sids = NULL;
 
@@ -94,9 +95,12 @@ static void on_signal(uv_signal_t *handle, int number)
 static void close_network(struct tl_tel *tel)
 {
     tel->is_stopping = true;
-    for (size_t i = 0; i < tel->calls; i++)
+    for (size_t i = 0; i < tel->calls; i++) {
         tl_tel_wheel_remove(&tel->wheel, &tel->call[i]->spoke);
+        tl_tel_report_wake(tel->call[i]);
+    }
     tl_net_destroy(tel->net);
+    uv_run(&tel->loop, UV_RUN_NOWAIT); /* what fails in the next turn does so while calls live */
     tl_tel_conferences_finish(tel);
     for (size_t i = 0; i < tel->calls; i++)
         tl_tel_call_destroy(tel->call[i]);
@@ -134,7 +138,8 @@ static int run(struct tl_tel *tel)
     uv_close((uv_handle_t *)&on_term, NULL);
     uv_close((uv_handle_t *)&on_int, NULL);
     close_network(tel);
-    uv_run(&tel->loop, UV_RUN_DEFAULT); /* the handles' close callbacks */
+    for (int i = 0; i < 3; i++)
+        uv_run(&tel->loop, UV_RUN_NOWAIT); /* the handles' close callbacks */
     return st == TL_OK ? tel->exit_status : 1;
 }
 

@@ -34,12 +34,12 @@ static void begin_saying(struct tl_tel_call *call, const struct tl_tel_step *ste
 static void report_said(struct tl_tel_call *call, bool whole, int64_t now_us)
 {
     struct tl_tel_mouth *m = &call->mouth;
-    json_t *line = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "phrase", m->voice->speech->text, "start_ms",
-        (json_int_t)tl_tel_call_ms(call, m->said_us), "end_ms",
-        (json_int_t)tl_tel_call_ms(call, now_us), "start_us", (json_int_t)m->said_us, "end_us",
-        (json_int_t)now_us, "frames", (json_int_t)m->frame, "lost_frames",
-        (json_int_t)m->lost_frames, "whole", whole);
+    json_t *line =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "phrase", m->voice->speech->text,
+                  "start_ms", (json_int_t)tl_tel_call_ms(call, m->said_us), "end_ms",
+                  (json_int_t)tl_tel_call_ms(call, now_us), "start_us", (json_int_t)m->said_us,
+                  "end_us", (json_int_t)now_us, "frames", (json_int_t)m->frame, "lost_frames",
+                  (json_int_t)m->lost_frames, "whole", whole);
 
     if (tl_tel_stream_is_started(call->stream))
         json_object_set_new(line, "stream_sid", json_string(tl_tel_stream_sid(call->stream)));

@@ -22,12 +22,15 @@ static const char HELP[] =
     "  --speech-cache FOLDER     where synthesised sound is kept\n"
     "  --allow-plain             streams may be ws://\n"
     "  --sign-port               https URLs are signed with their port (Twilio drops it)\n"
-    "  --after-abrupt action|hold|nothing   when a media socket dies without a close frame (action)\n"
+    "  --after-abrupt action|hold|nothing   when a media socket dies without a close frame "
+    "(action)\n"
     "  --callbacks in_order|swapped|twice|dropped|late_initiated   status callbacks (in_order)\n"
     "  --ring-ms MS              until a destination answers (200)\n"
-    "  --cps N                   calls by REST that leave the queue each second; 0: all at once (1)\n"
+    "  --cps N                   calls by REST that leave the queue each second; 0: all at once "
+    "(1)\n"
     "  --gap-min-ms MS           shortest silence that is reported as a gap (300)\n"
-    "  --call FROM [--to NUMBER] --script FILE   place one call, print its events, and end with it\n"
+    "  --call FROM [--to NUMBER] --script FILE   place one call, print its events, and end with "
+    "it\n"
     "\n"
     "Prints {\"listening\":PORT,\"control\":PORT} when it is ready. The script is a JSON array of\n"
     "steps, see tests/sim/README.md.\n";
@@ -188,8 +191,8 @@ bool tl_tel_options_read(struct tl_tel *tel, int argc, char **argv, int *ret_exi
 
     memcpy(all, SPECIAL, sizeof(SPECIAL));
     for (size_t i = 0; i < TEXTS_LEN; i++)
-        all[SPECIAL_LEN + i] = (struct option){TEXTS[i].name, required_argument, NULL,
-                                               OPT_TEXT + (int)i};
+        all[SPECIAL_LEN + i] =
+            (struct option){TEXTS[i].name, required_argument, NULL, OPT_TEXT + (int)i};
     tel->options = DEFAULTS;
     *ret_exit = 2;
     while ((opt = getopt_long(argc, argv, "h", all, NULL)) != -1) {

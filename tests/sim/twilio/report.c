@@ -14,17 +14,16 @@ static void set_time(json_t *out, const char *name, const struct tl_tel_call *ca
 
 json_t *tl_tel_report_line(const struct tl_tel_call *call)
 {
-    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "sid", call->sid, "from", call->from,
-                            "to", call->to, "direction", tl_tel_direction_name(call->direction),
-                            "status", tl_tel_status_name(call->status), "created_us",
-                            (json_int_t)call->created_us);
+    json_t *out =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "sid", call->sid, "from", call->from, "to",
+                  call->to, "direction", tl_tel_direction_name(call->direction), "status",
+                  tl_tel_status_name(call->status), "created_us", (json_int_t)call->created_us);
 
     set_time(out, "answered_ms", call, call->answered_us);
     set_time(out, "ended_ms", call, call->ended_us);
     json_object_set_new(out, "streams_started", json_integer(call->streams_started));
     json_object_set_new(out, "said_count", json_integer((json_int_t)json_array_size(call->said)));
-    json_object_set_new(out, "heard_count",
-                        json_integer((json_int_t)json_array_size(call->heard)));
+    json_object_set_new(out, "heard_count", json_integer((json_int_t)json_array_size(call->heard)));
     json_object_set_new(out, "errors_count",
                         json_integer((json_int_t)json_array_size(call->errors)));
     if (call->parent)

@@ -4,8 +4,8 @@
 #include "call.h"
 #include "net/http_server.h"
 
-/** Everything about a call, for the control API; a new reference. `with_frames`: the times of frames
- *  and arrivals too. */
+/** Everything about a call, for the control API; a new reference. `with_frames`: the times of
+ * frames and arrivals too. */
 json_t *tl_tel_report_call(const struct tl_tel_call *call, bool with_frames);
 
 /** One line of a list of calls. */

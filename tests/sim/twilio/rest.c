@@ -19,8 +19,7 @@ void tl_tel_rest_json(struct tl_tel_rest *rest, int status, json_t *body)
 
     if (!text)
         abort();
-    tl_http_respond(rest->x, status, "application/json;charset=utf-8", text, strlen(text),
-                    headers);
+    tl_http_respond(rest->x, status, "application/json;charset=utf-8", text, strlen(text), headers);
     free(text);
     json_decref(body);
 }
@@ -145,10 +144,10 @@ static void get_account(struct tl_tel_rest *rest)
     json_object_set_new(body, "date_created", tl_tel_rest_time(tel->created_at));
     json_object_set_new(body, "date_updated", tl_tel_rest_time(tel->created_at));
     json_object_set_new(body, "uri", json_sprintf(ROOT "%s.json", sid));
-    json_object_set_new(
-        body, "subresource_uris",
-        json_pack("{s:o, s:o}", "calls", json_sprintf(ROOT "%s/Calls.json", sid),
-                  "incoming_phone_numbers", json_sprintf(ROOT "%s/IncomingPhoneNumbers.json", sid)));
+    json_object_set_new(body, "subresource_uris",
+                        json_pack("{s:o, s:o}", "calls", json_sprintf(ROOT "%s/Calls.json", sid),
+                                  "incoming_phone_numbers",
+                                  json_sprintf(ROOT "%s/IncomingPhoneNumbers.json", sid)));
     tl_tel_rest_json(rest, 200, body);
 }
 
@@ -186,7 +185,9 @@ static void carry_out(void *arg)
     struct tl_tel_rest *rest = arg;
     struct tl_tel *tel = rest->tel;
 
-    if (tl_tel_fault_take(&tel->faults.rest_429))
+    if (tel->is_stopping) /* the exchange is gone */
+        ;
+    else if (tl_tel_fault_take(&tel->faults.rest_429))
         tl_tel_rest_error(rest, 429, 20429, "Too Many Requests");
     else if (tl_tel_fault_take(&tel->faults.rest_500))
         tl_tel_rest_error(rest, 500, 20500, "An internal server error has occurred");

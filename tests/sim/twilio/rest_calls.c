@@ -29,8 +29,8 @@ static json_t *duration(const struct tl_tel_call *call)
 static json_t *call_json(struct tl_tel_rest *rest, const struct tl_tel_call *call)
 {
     const char *account = rest->tel->options.account_sid;
-    const struct tl_tel_number *number = tl_tel_number_find(
-        rest->tel, call->direction == TL_TEL_INBOUND ? call->to : call->from);
+    const struct tl_tel_number *number =
+        tl_tel_number_find(rest->tel, call->direction == TL_TEL_INBOUND ? call->to : call->from);
     json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "sid", call->sid,
                             "account_sid", account, "status", tl_tel_status_name(call->status),
                             "direction", tl_tel_direction_name(call->direction), "api_version",
@@ -41,7 +41,8 @@ static json_t *call_json(struct tl_tel_rest *rest, const struct tl_tel_call *cal
 
     for (size_t i = 0; i < TL_ARRAY_LEN(NULLS); i++)
         json_object_set_new(out, NULLS[i], json_null());
-    json_object_set_new(out, "parent_call_sid", text_or_null(call->parent ? call->parent->sid : ""));
+    json_object_set_new(out, "parent_call_sid",
+                        text_or_null(call->parent ? call->parent->sid : ""));
     json_object_set_new(out, "phone_number_sid", text_or_null(number ? number->sid : NULL));
     json_object_set_new(out, "forwarded_from", text_or_null(call->forwarded_from));
     json_object_set_new(out, "caller_name", text_or_null(call->caller_name));
@@ -54,11 +55,10 @@ static json_t *call_json(struct tl_tel_rest *rest, const struct tl_tel_call *cal
     json_object_set_new(out, "queue_time", json_sprintf("%lld", (long long)call->queue_ms));
     json_object_set_new(out, "uri",
                         json_sprintf("/2010-04-01/Accounts/%s/Calls/%s.json", account, call->sid));
-    json_object_set_new(
-        out, "subresource_uris",
-        json_pack("{s:o}", "streams",
-                  json_sprintf("/2010-04-01/Accounts/%s/Calls/%s/Streams.json", account,
-                               call->sid)));
+    json_object_set_new(out, "subresource_uris",
+                        json_pack("{s:o}", "streams",
+                                  json_sprintf("/2010-04-01/Accounts/%s/Calls/%s/Streams.json",
+                                               account, call->sid)));
     return out;
 }
 
@@ -100,8 +100,8 @@ static bool text_fits(const struct tl_tel_rest *rest, const char *name, const ch
 
 static bool fits(const struct tl_tel_rest *rest, const struct tl_tel_call *call)
 {
-    return call->status != TL_TEL_PLANNED && !call->is_deleted &&
-           text_fits(rest, "To", call->to) && text_fits(rest, "From", call->from) &&
+    return call->status != TL_TEL_PLANNED && !call->is_deleted && text_fits(rest, "To", call->to) &&
+           text_fits(rest, "From", call->from) &&
            text_fits(rest, "Status", tl_tel_status_name(call->status)) &&
            text_fits(rest, "ParentCallSid", call->parent ? call->parent->sid : "") &&
            time_fits(rest, call->start_at ? call->start_at : call->created_at);
@@ -274,7 +274,8 @@ static struct tl_tel_call *create_call(struct tl_tel_rest *rest)
         tl_tel_call_create(rest->tel, TL_TEL_OUTBOUND_API, tl_tel_form_text(form, "From"),
                            tl_tel_form_text(form, "To"));
 
-    tl_tel_target_set(&call->voice, tl_tel_form_text(form, "Url"), tl_tel_form_text(form, "Method"));
+    tl_tel_target_set(&call->voice, tl_tel_form_text(form, "Url"),
+                      tl_tel_form_text(form, "Method"));
     tl_tel_target_set(&call->fallback, tl_tel_form_text(form, "FallbackUrl"),
                       tl_tel_form_text(form, "FallbackMethod"));
     tl_tel_target_set(&call->status_callback, tl_tel_form_text(form, "StatusCallback"),
@@ -318,10 +319,10 @@ void tl_tel_rest_calls(struct tl_tel_rest *rest)
 
 static struct refusal check_update(struct tl_tel_rest *rest, const struct tl_tel_call *call)
 {
-    static const struct refusal not_in_progress = {21220, "Call is not in-progress. Cannot redirect."};
+    static const struct refusal not_in_progress = {21220,
+                                                   "Call is not in-progress. Cannot redirect."};
     const char *status = tl_tel_form_text(&rest->form, "Status");
-    bool redirects =
-        tl_tel_form_text(&rest->form, "Url") || tl_tel_form_text(&rest->form, "Twiml");
+    bool redirects = tl_tel_form_text(&rest->form, "Url") || tl_tel_form_text(&rest->form, "Twiml");
 
     if (tl_tel_status_is_final(call->status))
         return not_in_progress;
@@ -359,13 +360,13 @@ static void post_call(struct tl_tel_rest *rest, struct tl_tel_call *call)
         tl_tel_rest_error(rest, 400, refusal.code, refusal.message);
         return;
     }
-    tl_tel_call_event(call, "rest.update",
-                      json_pack("{s:s?, s:s?, s:b}", "status", status, "url", url, "twiml",
-                                twiml != NULL));
+    tl_tel_call_event(
+        call, "rest.update",
+        json_pack("{s:s?, s:s?, s:b}", "status", status, "url", url, "twiml", twiml != NULL));
     update_settings(rest, call);
     if (status)
-        tl_tel_call_end(call, call->status == TL_TEL_IN_PROGRESS ? TL_TEL_COMPLETED
-                                                                 : TL_TEL_CANCELED);
+        tl_tel_call_end(call,
+                        call->status == TL_TEL_IN_PROGRESS ? TL_TEL_COMPLETED : TL_TEL_CANCELED);
     else if (url)
         tl_tel_run_url(call, url, tl_tel_form_text(form, "Method"), NULL);
     else if (twiml)

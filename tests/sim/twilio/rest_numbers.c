@@ -7,18 +7,19 @@
 
 static json_t *number_json(struct tl_tel_rest *rest, const struct tl_tel_number *n)
 {
-    json_t *out = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "sid",
-        n->sid, "account_sid", rest->tel->options.account_sid, "phone_number", n->number,
-        "friendly_name", n->friendly_name, "voice_url", n->voice_url, "voice_method",
-        n->voice_method, "voice_fallback_url", n->fallback_url, "voice_fallback_method",
-        n->fallback_method, "status_callback", n->status_url, "status_callback_method",
-        n->status_method, "voice_application_sid", n->application_sid, "trunk_sid", n->trunk_sid,
-        "api_version", "2010-04-01", "voice_caller_id_lookup", n->caller_id_lookup, "origin",
-        "twilio");
+    json_t *out =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s}",
+                  "sid", n->sid, "account_sid", rest->tel->options.account_sid, "phone_number",
+                  n->number, "friendly_name", n->friendly_name, "voice_url", n->voice_url,
+                  "voice_method", n->voice_method, "voice_fallback_url", n->fallback_url,
+                  "voice_fallback_method", n->fallback_method, "status_callback", n->status_url,
+                  "status_callback_method", n->status_method, "voice_application_sid",
+                  n->application_sid, "trunk_sid", n->trunk_sid, "api_version", "2010-04-01",
+                  "voice_caller_id_lookup", n->caller_id_lookup, "origin", "twilio");
 
-    json_object_set_new(out, "capabilities",
-                        json_pack("{s:b, s:b, s:b, s:b}", "voice", 1, "sms", 0, "mms", 0, "fax", 0));
+    json_object_set_new(
+        out, "capabilities",
+        json_pack("{s:b, s:b, s:b, s:b}", "voice", 1, "sms", 0, "mms", 0, "fax", 0));
     json_object_set_new(out, "date_created", tl_tel_rest_time(n->created_at));
     json_object_set_new(out, "date_updated", tl_tel_rest_time(n->updated_at));
     json_object_set_new(out, "uri",

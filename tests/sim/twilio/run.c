@@ -1,5 +1,5 @@
-/* Documents and their verbs. A document is requested, read, and run verb by verb; a verb that blocks
- * ends through tl_tel_run_done.
+/* Documents and their verbs. A document is requested, read, and run verb by verb; a verb that
+ * blocks ends through tl_tel_run_done.
  *
  *   fetch ──ok──▶ verbs … ──▶ end of call        a failure of fetching or reading: the fallback URL
  *     └── fails ─▶ fallback ── fails ─▶ apology, end */
@@ -107,10 +107,10 @@ static void fail_document(struct tl_tel_call *call, bool was_fallback, int code,
 static void report_document(struct tl_tel_call *call, const char *url, const char *text, size_t len)
 {
     json_t *body = json_stringn(text, len < 16384 ? len : 16384);
-    json_t *line = json_pack("{s:s, s:o, s:I, s:b}", "url", url ? url : "", "text",
-                             body ? body : json_string("(not UTF-8)"), "at_ms",
-                             (json_int_t)tl_tel_call_ms(call, tl_mono_us()), "fallback",
-                             call->on_fallback);
+    json_t *line =
+        json_pack("{s:s, s:o, s:I, s:b}", "url", url ? url : "", "text",
+                  body ? body : json_string("(not UTF-8)"), "at_ms",
+                  (json_int_t)tl_tel_call_ms(call, tl_mono_us()), "fallback", call->on_fallback);
 
     json_array_append(call->documents, line);
     tl_tel_call_event(call, "document", line);
@@ -360,8 +360,8 @@ static bool run_gather(struct tl_tel_call *call, const struct tl_tel_node *node)
 
     tl_tel_call_answer(call);
     for (const struct tl_tel_node *n = node->child; n; n = n->next) {
-        int64_t one = n->element == TL_TEL_PAUSE ? 1000 * number_attr(n, "length", 1)
-                                                 : spoken_ms(n->text);
+        int64_t one =
+            n->element == TL_TEL_PAUSE ? 1000 * number_attr(n, "length", 1) : spoken_ms(n->text);
         if (n->element != TL_TEL_PAUSE)
             report_spoken(call, n->element == TL_TEL_SAY ? "say" : "play", n->text, one);
         ms += one;
@@ -392,11 +392,9 @@ void tl_tel_run_key(struct tl_tel_call *call, char key)
 /* ---- the loop over verbs ---- */
 
 static bool (*const VERBS[TL_TEL_ELEMENTS])(struct tl_tel_call *, const struct tl_tel_node *) = {
-    [TL_TEL_SAY] = run_say,           [TL_TEL_PLAY] = run_play,
-    [TL_TEL_PAUSE] = run_pause,       [TL_TEL_REDIRECT] = run_redirect,
-    [TL_TEL_REJECT] = run_reject,     [TL_TEL_HANGUP] = run_hangup,
-    [TL_TEL_CONNECT] = run_connect,   [TL_TEL_DIAL] = run_dial,
-    [TL_TEL_GATHER] = run_gather,
+    [TL_TEL_SAY] = run_say,           [TL_TEL_PLAY] = run_play,     [TL_TEL_PAUSE] = run_pause,
+    [TL_TEL_REDIRECT] = run_redirect, [TL_TEL_REJECT] = run_reject, [TL_TEL_HANGUP] = run_hangup,
+    [TL_TEL_CONNECT] = run_connect,   [TL_TEL_DIAL] = run_dial,     [TL_TEL_GATHER] = run_gather,
 };
 
 static void run_next(struct tl_tel_call *call)

@@ -75,11 +75,16 @@ static const struct {
     const char *name;
     enum tl_tel_step_kind kind;
 } KINDS[] = {
-    {"say", TL_TEL_STEP_SAY},           {"wait_answer", TL_TEL_STEP_WAIT_ANSWER},
-    {"wait_stream", TL_TEL_STEP_WAIT_STREAM}, {"wait_quiet", TL_TEL_STEP_WAIT_QUIET},
-    {"pause", TL_TEL_STEP_PAUSE},       {"silence", TL_TEL_STEP_PAUSE},
-    {"barge_in", TL_TEL_STEP_BARGE_IN}, {"dtmf", TL_TEL_STEP_DTMF},
-    {"again", TL_TEL_STEP_AGAIN},       {"hangup", TL_TEL_STEP_HANGUP},
+    {"say", TL_TEL_STEP_SAY},
+    {"wait_answer", TL_TEL_STEP_WAIT_ANSWER},
+    {"wait_stream", TL_TEL_STEP_WAIT_STREAM},
+    {"wait_quiet", TL_TEL_STEP_WAIT_QUIET},
+    {"pause", TL_TEL_STEP_PAUSE},
+    {"silence", TL_TEL_STEP_PAUSE},
+    {"barge_in", TL_TEL_STEP_BARGE_IN},
+    {"dtmf", TL_TEL_STEP_DTMF},
+    {"again", TL_TEL_STEP_AGAIN},
+    {"hangup", TL_TEL_STEP_HANGUP},
 };
 
 static enum tl_status parse_step(struct tl_tel_voices *voices, const json_t *step, size_t number,
@@ -116,9 +121,8 @@ static enum tl_status parse_step(struct tl_tel_voices *voices, const json_t *ste
     }
 }
 
-enum tl_status tl_tel_script_parse(struct tl_tel_voices *voices, const json_t *steps,
-                                   size_t number, struct tl_tel_script *ret_script,
-                                   struct tl_error *err)
+enum tl_status tl_tel_script_parse(struct tl_tel_voices *voices, const json_t *steps, size_t number,
+                                   struct tl_tel_script *ret_script, struct tl_error *err)
 {
     struct tl_tel_script script = {.len = json_array_size(steps)};
 

@@ -12,16 +12,17 @@
 #define TL_TEL_STEPS_MAX 4096
 
 enum tl_tel_step_kind {
-    TL_TEL_STEP_SAY,          /* {"say":"text"}; with "at_ms": not before so long after the script's start */
-    TL_TEL_STEP_WAIT_ANSWER,  /* {"wait_answer":true}: until an utterance has been heard to its end */
-    TL_TEL_STEP_WAIT_STREAM,  /* {"wait_stream":N}: until the N-th stream has started */
-    TL_TEL_STEP_WAIT_QUIET,   /* {"wait_quiet":MS}: until nothing was heard for so long */
-    TL_TEL_STEP_PAUSE,        /* {"pause":MS} or {"silence":MS} */
-    TL_TEL_STEP_BARGE_IN,     /* {"barge_in":MS}: until so much of an utterance has been heard */
-    TL_TEL_STEP_DTMF,         /* {"dtmf":"123#"}: a key each 100 ms */
-    TL_TEL_STEP_AGAIN,        /* {"again":I,"until_ms":MS}: back to step I (from 0) before that time */
-    TL_TEL_STEP_HANGUP,       /* {"hangup":true}; with "after_ms": only when the clock has passed it;
-                                 with "when_told": only when the control API said so */
+    TL_TEL_STEP_SAY, /* {"say":"text"}; with "at_ms": not before so long after the script's start */
+    TL_TEL_STEP_WAIT_ANSWER, /* {"wait_answer":true}: until an utterance has been heard to its end
+                              */
+    TL_TEL_STEP_WAIT_STREAM, /* {"wait_stream":N}: until the N-th stream has started */
+    TL_TEL_STEP_WAIT_QUIET,  /* {"wait_quiet":MS}: until nothing was heard for so long */
+    TL_TEL_STEP_PAUSE,       /* {"pause":MS} or {"silence":MS} */
+    TL_TEL_STEP_BARGE_IN,    /* {"barge_in":MS}: until so much of an utterance has been heard */
+    TL_TEL_STEP_DTMF,        /* {"dtmf":"123#"}: a key each 100 ms */
+    TL_TEL_STEP_AGAIN,  /* {"again":I,"until_ms":MS}: back to step I (from 0) before that time */
+    TL_TEL_STEP_HANGUP, /* {"hangup":true}; with "after_ms": only when the clock has passed it;
+                           with "when_told": only when the control API said so */
 };
 
 struct tl_tel_step {
@@ -30,9 +31,9 @@ struct tl_tel_step {
                            until_ms of AGAIN; after_ms of HANGUP */
     int64_t timeout_ms; /* of the waiting ones: then the next step runs; 30 s unless said */
     const struct tl_tel_voice *voice; /* SAY */
-    char *keys;         /* DTMF */
-    size_t again;       /* AGAIN */
-    bool when_told;     /* HANGUP */
+    char *keys;                       /* DTMF */
+    size_t again;                     /* AGAIN */
+    bool when_told;                   /* HANGUP */
 };
 
 /** What a party does in a call. */

@@ -134,9 +134,9 @@ static void take_clear(struct tl_tel_stream *s, const json_t *message)
 {
     (void)message; /* it has no members of its own */
     s->clears_in++;
-    tl_tel_call_event(s->call, "clear",
-                      json_pack("{s:I}", "unplayed_ms",
-                                (json_int_t)tl_tel_ear_buffered(&s->call->ear) / 8));
+    tl_tel_call_event(
+        s->call, "clear",
+        json_pack("{s:I}", "unplayed_ms", (json_int_t)tl_tel_ear_buffered(&s->call->ear) / 8));
     tl_tel_ear_clear(&s->call->ear);
 }
 

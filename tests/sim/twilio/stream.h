@@ -12,7 +12,8 @@ void tl_tel_stream_open(struct tl_tel_call *call, const struct tl_tel_node *node
 bool tl_tel_stream_is_started(const struct tl_tel_stream *stream);
 const char *tl_tel_stream_sid(const struct tl_tel_stream *stream);
 
-/** A frame of the caller, in base64; false: nobody takes it (not started, or the socket is full). */
+/** A frame of the caller, in base64; false: nobody takes it (not started, or the socket is full).
+ */
 bool tl_tel_stream_frame(struct tl_tel_stream *stream, const char *payload);
 void tl_tel_stream_skip_frame(struct tl_tel_stream *stream); /* the network lost one */
 void tl_tel_stream_key(struct tl_tel_stream *stream, char key);

@@ -78,10 +78,9 @@ void tl_tel_numbers_finish(struct tl_tel *tel)
 {
     for (size_t i = 0; i < tel->numbers; i++) {
         struct tl_tel_number *n = &tel->number[i];
-        char *owned[] = {n->number,          n->voice_url,       n->voice_method,
-                         n->fallback_url,    n->fallback_method, n->status_url,
-                         n->status_method,   n->friendly_name,   n->application_sid,
-                         n->trunk_sid};
+        char *owned[] = {n->number,          n->voice_url,  n->voice_method,  n->fallback_url,
+                         n->fallback_method, n->status_url, n->status_method, n->friendly_name,
+                         n->application_sid, n->trunk_sid};
         for (size_t k = 0; k < TL_ARRAY_LEN(owned); k++)
             free(owned[k]);
     }
@@ -117,8 +116,7 @@ static struct tl_tel_destination *destination_of(struct tl_tel *tel, const char 
     return d;
 }
 
-enum tl_status tl_tel_destination_set(struct tl_tel *tel, const json_t *body,
-                                      struct tl_error *err)
+enum tl_status tl_tel_destination_set(struct tl_tel *tel, const json_t *body, struct tl_error *err)
 {
     static const char *const OUTCOMES[] = {"answer", "busy", "no-answer", "failed"};
     const char *number = json_string_value(json_object_get(body, "number"));

@@ -38,8 +38,8 @@ enum tl_tel_delivery {
 
 /** Settings of the command line. Strings are borrowed from argv. */
 struct tl_tel_options {
-    const char *listen;  /* REST, "127.0.0.1:0" */
-    const char *control; /* control API */
+    const char *listen;               /* REST, "127.0.0.1:0" */
+    const char *control;              /* control API */
     const char *cert_file, *key_file; /* of REST; NULL: plain HTTP */
     const char *public_url;           /* origin of REST in answers; NULL: none */
     const char *account_sid, *auth_token;
@@ -49,10 +49,10 @@ struct tl_tel_options {
     const char *ai_says[TL_TEL_AI_SAYS_MAX]; /* sentences that the ear is to know, beside phrases */
     size_t ai_says_len;
     const char *call_from, *call_to, *script_file; /* one call from the command line */
-    bool allow_plain; /* ws:// streams */
-    bool sign_port;   /* https URLs are signed with their port */
-    int64_t ring_ms;  /* until a destination answers, unless it says otherwise */
-    int64_t cps;      /* calls by REST that leave the queue each second; 0: no limit */
+    bool allow_plain;                              /* ws:// streams */
+    bool sign_port;                                /* https URLs are signed with their port */
+    int64_t ring_ms; /* until a destination answers, unless it says otherwise */
+    int64_t cps;     /* calls by REST that leave the queue each second; 0: no limit */
     int64_t gap_min_ms;
 };
 
@@ -78,15 +78,15 @@ struct tl_tel_destination {
 
 /** Faults to come; counts go down with each use. */
 struct tl_tel_faults {
-    int64_t wrong_token;   /* webhooks signed with another token */
-    int64_t changed_body;  /* webhooks whose body is changed after signing */
-    int64_t no_signature;  /* webhooks and handshakes without the header */
+    int64_t wrong_token;  /* webhooks signed with another token */
+    int64_t changed_body; /* webhooks whose body is changed after signing */
+    int64_t no_signature; /* webhooks and handshakes without the header */
     int64_t wrong_stream_signature;
-    int64_t rest_429;      /* REST requests refused with 20429, not carried out */
-    int64_t rest_500;      /* REST requests that fail before anything is done */
-    int64_t create_5xx_after; /* Create Call answers 500, the call is placed all the same */
-    int64_t rest_delay_ms;    /* each REST answer comes so late; stays */
-    enum tl_tel_delivery delivery;         /* stays */
+    int64_t rest_429;              /* REST requests refused with 20429, not carried out */
+    int64_t rest_500;              /* REST requests that fail before anything is done */
+    int64_t create_5xx_after;      /* Create Call answers 500, the call is placed all the same */
+    int64_t rest_delay_ms;         /* each REST answer comes so late; stays */
+    enum tl_tel_delivery delivery; /* stays */
     enum tl_tel_after_abrupt after_abrupt; /* stays */
 };
 

@@ -51,8 +51,8 @@ struct tl_tel_doc {
     struct tl_tel_warning *warnings;
 };
 
-/** Reads a document. TL_INVALID: it cannot be run; *ret_code is the error number (12100: not XML, no
- *  <Response>, an element that does not belong there; 12200: a Parameter over 500 characters, a
+/** Reads a document. TL_INVALID: it cannot be run; *ret_code is the error number (12100: not XML,
+ * no <Response>, an element that does not belong there; 12200: a Parameter over 500 characters, a
  *  missing or impossible attribute). An unknown attribute is a 12200 warning. Destroy with
  *  tl_tel_doc_destroy. */
 TL_MUST_CHECK enum tl_status tl_tel_doc_parse(const void *data, size_t len,

@@ -56,8 +56,8 @@ static enum tl_status parse_number(const char *key, const char *text, unsigned m
     return TL_OK;
 }
 
-static enum tl_status parse_override(const char *key, const char *value,
-                                     struct tl_tel_overrides *o, struct tl_error *err)
+static enum tl_status parse_override(const char *key, const char *value, struct tl_tel_overrides *o,
+                                     struct tl_error *err)
 {
     if (strcmp(key, "ct") == 0)
         return parse_number(key, value, 100, 10000, &o->connect_ms, err);

@@ -24,14 +24,14 @@ struct tl_tel_overrides {
 
 /** A webhook's URL, taken apart. */
 struct tl_tel_url {
-    char *wire;     /* what is requested: no fragment, no user info */
+    char *wire;      /* what is requested: no fragment, no user info */
     char *signed_as; /* what is signed: as wire; https without its port unless told otherwise */
     char *user, *password; /* NULL: none in the URL */
     struct tl_tel_overrides overrides;
 };
 
-/** `sign_port`: the port of an https URL is signed too (Twilio drops it). TL_INVALID: not http(s), no
- *  host, an underscore in the host, or an override that is out of range or unknown. */
+/** `sign_port`: the port of an https URL is signed too (Twilio drops it). TL_INVALID: not http(s),
+ * no host, an underscore in the host, or an override that is out of range or unknown. */
 TL_MUST_CHECK enum tl_status tl_tel_url_parse(const char *text, bool sign_port,
                                               struct tl_tel_url *ret_url, struct tl_error *err);
 void tl_tel_url_finish(struct tl_tel_url *url);

@@ -27,13 +27,14 @@ struct tl_tel_wheel {
         size_t len, cap;
     } slot[TL_TEL_WHEEL_SLOTS];
     size_t spokes;
-    int64_t next_ms;  /* the slot that is due next, on the monotonic clock */
+    int64_t next_ms; /* the slot that is due next, on the monotonic clock */
     uint64_t late_max_us;
 };
 
 void tl_tel_wheel_init(struct tl_tel_wheel *wheel, uv_loop_t *loop);
 void tl_tel_wheel_finish(struct tl_tel_wheel *wheel);
 void tl_tel_wheel_add(struct tl_tel_wheel *wheel, struct tl_tel_spoke *spoke);
-void tl_tel_wheel_remove(struct tl_tel_wheel *wheel, struct tl_tel_spoke *spoke); /* also from on_tick */
+void tl_tel_wheel_remove(struct tl_tel_wheel *wheel,
+                         struct tl_tel_spoke *spoke); /* also from on_tick */
 
 #endif

@@ -41,8 +41,7 @@ static const struct vector VECTORS[] = {
      "To=%2B15005550006",
      "0o+IcbxjsB480In14t/S5IfXas8="},
     {TB,
-     "https://voice.example.com/twilio/status?CallSid=" C1
-     "&CallStatus=completed&CallDuration=42",
+     "https://voice.example.com/twilio/status?CallSid=" C1 "&CallStatus=completed&CallDuration=42",
      NULL, "jwuOr/8jYCocF+smZbw5v4VJQeQ="},
     {TA,
      "https://example.com/"
@@ -140,8 +139,7 @@ static void url_is_signed_without_fragment_user_and_https_port(void **state)
          "https://v.example.com/a?b=1"},
         {"http://v.example.com:8080/a", "http://v.example.com:8080/a",
          "http://v.example.com:8080/a"},
-        {"https://me:secret@v.example.com/a", "https://v.example.com/a",
-         "https://v.example.com/a"},
+        {"https://me:secret@v.example.com/a", "https://v.example.com/a", "https://v.example.com/a"},
         {"https://[::1]:8443/a", "https://[::1]:8443/a", "https://[::1]/a"},
     };
     struct tl_error err;
@@ -209,7 +207,8 @@ static void url_resolves_relative_ones(void **state)
 
 static void base64_refuses_what_is_not_whole(void **state)
 {
-    static const char *const BAD[] = {"A", "AAA", "AA=A", "AAAA====", "AA A", " AAA", "AAA-", "A==="};
+    static const char *const BAD[] = {
+        "A", "AAA", "AA=A", "AAAA====", "AA A", " AAA", "AAA-", "A==="};
     uint8_t out[16];
     size_t len;
 

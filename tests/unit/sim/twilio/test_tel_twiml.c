@@ -13,7 +13,8 @@
 static void parse_reads_the_pattern_that_survives_a_crash(void **state)
 {
     static const char text[] =
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Connect action=\"https://v/x?a=1&amp;b=2\">"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Connect "
+        "action=\"https://v/x?a=1&amp;b=2\">"
         "<Stream url=\"wss://m/media\" statusCallback=\"https://v/s\">"
         "<Parameter name=\"call_key\" value=\"k\"/><Parameter name=\"attempt\" value=\"1\"/>"
         "</Stream></Connect><Say voice=\"alice\"> Goodbye <!-- x --></Say><Hangup/></Response>";
