@@ -230,6 +230,10 @@ static void on_numbered(struct tl_leg *leg, const struct tl_delivery *delivery)
     const struct tl_peer *peer = tl_presence_peer(tl_fleet_view(leg->media->ingest->fleet),
                                                   TL_INSTANCE_KIND_CONVERSATION, old);
 
+    if (delivery->offset < 0) { /* in the log, but where is not known: once more */
+        number_leg(leg);
+        return;
+    }
     leg->offset = delivery->offset;
     if (!tl_leg_conversation_lives(leg) && !choose(leg, -1, -1)) {
         leg->stage = TL_LEG_LIVE; /* nobody: the check timer tries again */

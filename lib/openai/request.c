@@ -85,6 +85,17 @@ void tl_openai_session_update(struct tl_buf *out, enum tl_openai_dialect dialect
                             dialect == TL_OPENAI_GA ? ga_session(session) : beta_session(session)));
 }
 
+void tl_openai_turn_detection(struct tl_buf *out, enum tl_openai_dialect dialect,
+                              const struct tl_openai_session *session)
+{
+    json_t *update = dialect == TL_OPENAI_GA
+                         ? json_pack("{s:s, s:{s:{s:o}}}", "type", "realtime", "audio", "input",
+                                     "turn_detection", turn_detection(session))
+                         : json_pack("{s:o}", "turn_detection", turn_detection(session));
+    add_json(out, json_pack("{s:s, s:s, s:o}", "type", "session.update", "event_id", "answering",
+                            "session", update));
+}
+
 void tl_openai_append(struct tl_buf *out, struct tl_bytes audio)
 {
     tl_buf_add_str(out, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"");

@@ -39,6 +39,9 @@ struct tl_openai_session {
 /* Each appends one client event. */
 void tl_openai_session_update(struct tl_buf *out, enum tl_openai_dialect dialect,
                               const struct tl_openai_session *session);
+/** Only the turn detection of a session: its create_response and interrupt_response change. */
+void tl_openai_turn_detection(struct tl_buf *out, enum tl_openai_dialect dialect,
+                              const struct tl_openai_session *session);
 void tl_openai_append(struct tl_buf *out, struct tl_bytes audio); /* mu-law, any length */
 void tl_openai_commit(struct tl_buf *out);
 

@@ -237,6 +237,11 @@ static void on_remember(void *arg, int turn, enum tl_speaker speaker, const char
     summarise(d);
 }
 
+static void on_unfinished(void *arg)
+{
+    tl_dialog_ai_continue(arg);
+}
+
 static void on_play(void *arg, struct tl_bytes audio)
 {
     struct tl_dialog *d = arg;
@@ -274,6 +279,7 @@ static void on_truncate(void *arg, const char *item_id, int64_t heard_ms)
 
 static const struct tl_talk_callbacks talk_callbacks = {.write = on_write,
                                                         .remember = on_remember,
+                                                        .unfinished = on_unfinished,
                                                         .play = on_play,
                                                         .mark = on_mark,
                                                         .clear = on_clear,
@@ -324,7 +330,7 @@ static void on_session_logged(void *arg, const struct tl_delivery *delivery)
     bool current = !d->gone && claiming->generation == d->generation;
 
     d->refs--;
-    if (current && delivery->status == TL_OK) {
+    if (current && delivery->status == TL_OK && delivery->offset >= 0) {
         d->previous_S = d->S;
         d->S = delivery->offset;
         d->stage = TL_DIALOG_RECALLING;
@@ -481,37 +487,69 @@ static void create_talk(struct tl_dialog *d)
     d->has_talk = true;
 }
 
-void tl_dialog_live(struct tl_dialog *d)
+void tl_dialog_handle_pending(struct tl_dialog *d)
 {
     struct tl_dialog_item *item, *tmp, *pending = d->pending;
-    bool was_known = d->has_talk;
 
-    d->stage = TL_DIALOG_LIVE;
     d->pending = NULL;
     d->pending_n = 0;
-    d->has_base = false;
-    if (was_known) {
-        tl_talk_resend(&d->talk, tl_dialog_now(d));
-    } else {
-        if (d->memory.call_started_at)
-            d->call_started_at = d->memory.call_started_at;
-        create_talk(d);
-        d->wants_greeting = d->memory.utterances == 0 && d->memory.turn == 0;
-        d->wants_continuation = d->talk.turns != NULL;
-        d->wants_answer = !d->wants_continuation && d->memory.turns_n &&
-                          d->memory.turns[d->memory.turns_n - 1].speaker == TL_SPEAKER_CUSTOMER;
-        d->end_asked = d->memory.ended_by_us;
-        if (!d->end_asked)
-            tl_dialog_ai_open(d);
-    }
-    tl_log_info(d->conversation->log, "call.live", TL_STR("call_id", d->call_id),
-                TL_INT("took_us", tl_mono_us() - d->began_us), TL_INT("turns", d->memory.turns_n),
-                TL_BOOL("known", was_known));
     DL_FOREACH_SAFE (pending, item, tmp) {
         if (!d->gone)
             tl_dialog_handle(d, item);
         free(item);
     }
+}
+
+/* A new call, or one taken over: everything that is known of it comes from the log. */
+static void begin_rebuilt(struct tl_dialog *d)
+{
+    const struct tl_memory *m = &d->memory;
+
+    if (m->call_started_at)
+        d->call_started_at = m->call_started_at;
+    if (d->has_talk)
+        tl_talk_finish(&d->talk);
+    create_talk(d);
+    d->heard_n = -1;
+    d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
+    d->wants_greeting = m->utterances == 0 && m->turn == 0;
+    d->wants_continuation = false;
+    d->wants_answer = !tl_talk_is_open(&d->talk, TL_SPEAKER_AI) && m->turns_n &&
+                      m->turns[m->turns_n - 1].speaker == TL_SPEAKER_CUSTOMER;
+    d->end_asked = m->ended_by_us;
+}
+
+/* The place from which a new AI session hears: behind what is in the log as words. */
+static void hear_again(struct tl_dialog *d)
+{
+    if (d->talk.has_media_to) {
+        const struct tl_position *to = &d->talk.media_to.position;
+        d->heard_claim = (struct tl_claim){.number = to->number, .offset = to->offset};
+        d->heard_n = to->n;
+    } else {
+        d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
+        d->heard_n = -1;
+    }
+}
+
+void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
+{
+    d->stage = TL_DIALOG_LIVE;
+    if (how == TL_DIALOG_REBUILT)
+        begin_rebuilt(d);
+    if (how == TL_DIALOG_REATTACHED)
+        tl_talk_resend(&d->talk, tl_dialog_now(d));
+    if (how == TL_DIALOG_HEARS_AGAIN)
+        hear_again(d);
+    else
+        d->has_base = false;
+    if (how != TL_DIALOG_REATTACHED && !d->end_asked)
+        tl_dialog_ai_open(d);
+    tl_log_info(d->conversation->log, "call.live", TL_STR("call_id", d->call_id),
+                TL_INT("took_us", tl_mono_us() - d->began_us), TL_INT("turns", d->memory.turns_n),
+                TL_STR("how", how == TL_DIALOG_REBUILT      ? "rebuilt"
+                              : how == TL_DIALOG_REATTACHED ? "reattached"
+                                                            : "hears_again"));
 }
 
 /* ---- items ---- */
@@ -558,6 +596,7 @@ static void write_keyed(struct tl_dialog *d)
     if (tl_redactor_text(d->talk.redactor, TL_REDACT_KEYED, d->keyed, strlen(d->keyed), &red,
                          &err) == TL_OK) {
         keyed.digits = tl_buf_str(&red.text);
+        keyed.media_to = &d->keyed_at;
         event.keyed = &keyed;
         tl_dialog_send(d, &event);
     }
@@ -570,6 +609,8 @@ static void on_keyed(struct tl_dialog *d, const struct tl_dialog_item *item)
     size_t len = strlen(d->keyed);
 
     d->keyed[len] = item->data[0];
+    d->keyed_at = (struct tl_position){
+        .number = item->claim.number, .offset = item->claim.offset, .n = item->n};
     d->last_words_ms = tl_mono_ms();
     d->keyed_due_ms = d->last_words_ms + KEYED_PAUSE_MS;
     if (item->data[0] == '#' || len + 2 == sizeof(d->keyed))
@@ -588,12 +629,34 @@ static void on_stopped(struct tl_dialog *d)
     tl_closing_watch(d->conversation->closing, d);
 }
 
+static void keep_pending(struct tl_dialog *d, const struct tl_dialog_item *item)
+{
+    size_t size = sizeof(*item) + item->len + 1;
+    struct tl_dialog_item *copy = malloc(size);
+
+    if (!copy)
+        abort();
+    memcpy(copy, item, size);
+    if (d->pending_n == PENDING_MAX) { /* the log has not answered for a minute */
+        struct tl_dialog_item *oldest = d->pending;
+        DL_DELETE(d->pending, oldest);
+        free(oldest);
+        d->pending_n--;
+    }
+    DL_APPEND(d->pending, copy);
+    d->pending_n++;
+}
+
 void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
 {
     bool same = tl_attachment_compare(&item->claim, &d->heard_claim) == 0;
 
     if ((same && item->n <= d->heard_n) || tl_attachment_compare(&item->claim, &d->heard_claim) < 0) {
         tl_counter_add(&d->conversation->metrics.frames_repeated, 1);
+        return;
+    }
+    if (item->kind == TL_MEDIA_KIND_FRAME && tl_dialog_ai_holds(d, item)) {
+        keep_pending(d, item);
         return;
     }
     if (!same)
@@ -617,24 +680,6 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
     default:
         break;
     }
-}
-
-static void keep_pending(struct tl_dialog *d, const struct tl_dialog_item *item)
-{
-    size_t size = sizeof(*item) + item->len + 1;
-    struct tl_dialog_item *copy = malloc(size);
-
-    if (!copy)
-        abort();
-    memcpy(copy, item, size);
-    if (d->pending_n == PENDING_MAX) { /* the log has not answered for a minute */
-        struct tl_dialog_item *oldest = d->pending;
-        DL_DELETE(d->pending, oldest);
-        free(oldest);
-        d->pending_n--;
-    }
-    DL_APPEND(d->pending, copy);
-    d->pending_n++;
 }
 
 void tl_dialog_on_item(struct tl_dialog *d, const struct tl_media_batch *batch,

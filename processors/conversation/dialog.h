@@ -26,6 +26,13 @@ enum tl_dialog_stage {
     TL_DIALOG_ENDING,
 };
 
+/** How a dialog comes to be live (again). */
+enum tl_dialog_return {
+    TL_DIALOG_REBUILT,     /* from the log and the mailboxes: a new call, or taken over */
+    TL_DIALOG_REATTACHED,  /* the same conversation, another socket */
+    TL_DIALOG_HEARS_AGAIN, /* another AI session hears what the lost one did not put into words */
+};
+
 /** An item that came before the dialog was live. */
 struct tl_dialog_item {
     struct tl_dialog_item *prev, *next;
@@ -80,6 +87,10 @@ struct tl_dialog {
     bool has_base;
     int64_t last_frame_ms;       /* monotonic */
     struct tl_buf early;         /* sound for a session that is not ready */
+    bool only_listens;           /* up to listen_to it was answered: the AI transcribes it only */
+    struct tl_position listen_to;
+    int64_t listened_at_ms;      /* monotonic: all of it was appended; 0: not yet */
+    struct tl_position keyed_at; /* of the newest key */
 
     char keyed[64];    /* digits so far: they are masked as one, and written when a pause or # ends them */
     int64_t keyed_due_ms; /* monotonic; 0: none */
@@ -89,7 +100,7 @@ struct tl_dialog {
     bool speech_ready, next_ready;
     struct tl_timer retry_timer;
     int64_t ai_wanted_since_ms; /* monotonic; 0: it is there */
-    int64_t session_opened_ms;
+    int64_t session_opened_ms, session_ready_ms;
     int ai_attempts;
     int response_failures;
     bool wants_greeting, wants_answer, wants_continuation;
@@ -134,11 +145,12 @@ void tl_dialog_hand_over(struct tl_dialog *dialog);
 void tl_dialog_drop(struct tl_dialog *dialog, const char *reason);
 
 /* Between dialog.c and its parts (recall.c, dialog_ai.c); nobody else calls these. */
-void tl_dialog_live(struct tl_dialog *dialog);      /* recall is done: go on */
+void tl_dialog_live(struct tl_dialog *dialog, enum tl_dialog_return how); /* recall is done */
 void tl_dialog_recall_failed(struct tl_dialog *dialog, const char *reason);
 void tl_dialog_lost(struct tl_dialog *dialog, const struct tl_claim *winner,
                     const char *winner_stream_sid, const char *reason);
 void tl_dialog_handle(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+void tl_dialog_handle_pending(struct tl_dialog *dialog);
 void tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event); /* an event of the holder */
 struct tl_talk_now tl_dialog_now(const struct tl_dialog *dialog);
 const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
@@ -146,6 +158,9 @@ const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
 void tl_dialog_ai_open(struct tl_dialog *dialog);
 void tl_dialog_ai_close(struct tl_dialog *dialog);
 void tl_dialog_ai_hear(struct tl_dialog *dialog, struct tl_bytes audio);
+void tl_dialog_ai_listen(struct tl_dialog *dialog); /* before the first sound of a session is heard */
+bool tl_dialog_ai_holds(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+void tl_dialog_ai_continue(struct tl_dialog *dialog); /* an answer broke off: go on with it */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
 void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,
                        const char *dial_number);

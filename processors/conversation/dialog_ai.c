@@ -5,15 +5,19 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "call/claim.h"
 #include "crypto/hash.h"
 #include "processors/conversation/cost.h"
 #include "processors/conversation/dialog.h"
 #include "processors/conversation/prompt.h"
+#include "processors/conversation/recall.h"
 
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS 2000
 #define RESPONSE_FAILURES_MAX 2
 #define TOOLS_MAX 16
+#define LISTEN_MIN_MS 300  /* after the last sound: speech in it has been noticed by then */
+#define LISTEN_MAX_MS 4000 /* transcripts that take longer come later, out of turn */
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
 #define INSTRUCTIONS_BYTES_MAX (128u << 10)
 
@@ -28,6 +32,14 @@ static void respond(struct tl_dialog *d, const char *more)
 {
     if (d->speech_ready && !d->end_asked)
         driver_of(d)->respond(d->speech, more);
+}
+
+void tl_dialog_ai_continue(struct tl_dialog *d)
+{
+    if (d->speech_ready && !d->end_asked)
+        driver_of(d)->respond(d->speech, tl_prompt_continue);
+    else
+        d->wants_continuation = true;
 }
 
 /* ---- opening ---- */
@@ -66,7 +78,7 @@ static void fill_session(struct tl_dialog *d, const struct tl_business *b,
         .vad_threshold = b->vad_threshold > 0 ? b->vad_threshold : 0.5,
         .vad_prefix_ms = b->vad_prefix_ms > 0 ? b->vad_prefix_ms : 300,
         .vad_silence_ms = b->vad_silence_ms > 0 ? b->vad_silence_ms : 500,
-        .create_response = b->response_delay_ms <= 0,
+        .create_response = b->response_delay_ms <= 0 && !d->only_listens,
         .has_temperature = b->temperature.set,
         .temperature = b->temperature.value,
         .language = ""};
@@ -134,9 +146,15 @@ static void give_up(struct tl_dialog *d, const char *reason)
                       b ? b->fallback_number : NULL);
 }
 
+/* Another session: it first hears again what the lost one did not put into words. */
 static void on_retry(void *arg)
 {
-    tl_dialog_ai_open(arg);
+    struct tl_dialog *d = arg;
+
+    if (d->stage != TL_DIALOG_LIVE)
+        return; /* whoever is at it opens a session when it is done */
+    d->stage = TL_DIALOG_RECALLING;
+    tl_recall_sound(d);
 }
 
 static void session_lost(struct tl_dialog *d, bool fatal, const char *reason)
@@ -170,6 +188,7 @@ void tl_dialog_ai_open(struct tl_dialog *d)
         d->ai_wanted_since_ms = d->session_opened_ms;
     tl_ear_reset(&d->ear);
     tl_buf_reset(&d->early);
+    tl_dialog_ai_listen(d);
     enum tl_status st = open_session(d, &callbacks, &d->speech, &err);
     if (st != TL_OK)
         session_lost(d, st != TL_RETRY, err.msg);
@@ -196,6 +215,62 @@ void tl_dialog_ai_close(struct tl_dialog *d)
     tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
 }
 
+/* ---- hearing again what was answered already ---- */
+
+/* Sound behind media_to and before answered_to is not in the log as words, but was answered: it is
+ * transcribed only, so that no turn is answered twice. */
+void tl_dialog_ai_listen(struct tl_dialog *d)
+{
+    const struct tl_talk *t = &d->talk;
+
+    d->only_listens = t->has_answered_to && !tl_talk_is_transcribed_to(t, &t->answered_to);
+    d->listen_to = t->answered_to;
+    d->listened_at_ms = 0;
+}
+
+/* True when this frame has to wait until what was answered has been transcribed. */
+bool tl_dialog_ai_holds(struct tl_dialog *d, const struct tl_dialog_item *item)
+{
+    static const uint8_t silence[160] = {[0 ... 159] = 0xff};
+    const struct tl_business *b = tl_dialog_business(d);
+    const struct tl_position at = {
+        .number = item->claim.number, .offset = item->claim.offset, .n = item->n};
+
+    if (!d->only_listens || tl_position_compare(&at, &d->listen_to) <= 0)
+        return false;
+    if (!d->listened_at_ms) { /* silence ends the turn for the provider */
+        int64_t silence_ms = (b && b->vad_silence_ms > 0 ? b->vad_silence_ms : 500) + 200;
+        struct tl_ear_place place = {.position = d->listen_to,
+                                     .call_ms = d->ear.next_call_ms,
+                                     .mailbox = item->mailbox,
+                                     .mailbox_offset = item->mailbox_offset};
+        for (int64_t ms = 0; ms < silence_ms; ms += 20, place.call_ms += 20) {
+            tl_ear_heard(&d->ear, &place, sizeof(silence));
+            tl_dialog_ai_hear(d, (struct tl_bytes){silence, sizeof(silence)});
+        }
+        d->listened_at_ms = tl_mono_ms();
+    }
+    return true;
+}
+
+/* All that was answered is in words (or will not be): from here on the AI answers. */
+static void tick_listening(struct tl_dialog *d, int64_t now_ms)
+{
+    const struct tl_business *b = tl_dialog_business(d);
+
+    if (!d->only_listens || !d->speech_ready || !d->listened_at_ms)
+        return;
+    int64_t since_ms = now_ms - (d->listened_at_ms > d->session_ready_ms ? d->listened_at_ms
+                                                                          : d->session_ready_ms);
+    bool is_done = since_ms > LISTEN_MIN_MS && tl_talk_is_transcribed(&d->talk);
+    if (!is_done && since_ms < LISTEN_MAX_MS)
+        return;
+    d->only_listens = false;
+    if (b && b->response_delay_ms <= 0)
+        driver_of(d)->set_answering(d->speech, true);
+    tl_dialog_handle_pending(d);
+}
+
 void tl_dialog_ai_hear(struct tl_dialog *d, struct tl_bytes audio)
 {
     if (d->speech_ready)
@@ -213,6 +288,7 @@ static void on_ready(void *arg)
     struct tl_buf more;
 
     d->speech_ready = true;
+    d->session_ready_ms = tl_mono_ms();
     tl_histogram_observe(&d->conversation->metrics.ai_connect,
                          (tl_mono_ms() - d->session_opened_ms) * 1000);
     d->ai_wanted_since_ms = 0;
@@ -257,7 +333,7 @@ static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
     const struct tl_business *b = tl_dialog_business(d);
 
     d->last_words_ms = d->turn_ended_ms = tl_mono_ms();
-    if (b && b->response_delay_ms > 0)
+    if (b && b->response_delay_ms > 0 && !d->only_listens)
         d->answer_due_ms = d->last_words_ms + b->response_delay_ms;
     tl_talk_on_speech_stopped(&d->talk, item_id, audio_ms);
 }
@@ -391,7 +467,6 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
 {
     struct tl_dialog *d = arg;
     bool was_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
-    bool was_speaking = tl_talk_is_caller_speaking(&d->talk);
 
     tl_counter_add(tl_counter_of(&d->conversation->metrics.ai_sessions_ended,
                                  end == TL_SPEECH_FATAL ? "fatal" : "lost"),
@@ -408,11 +483,13 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
         d->next_ready = false;
         d->speech_ready = true;
         tl_ear_reset(&d->ear);
-        respond(d, was_answering || was_speaking ? tl_prompt_continue : NULL);
+        if (was_answering)
+            respond(d, tl_prompt_continue);
         return;
     }
     drop_next(d);
-    d->wants_answer |= was_answering || was_speaking;
+    d->wants_continuation |= was_answering && tl_talk_is_open(&d->talk, TL_SPEAKER_AI);
+    d->wants_answer |= was_answering && !d->wants_continuation;
     session_lost(d, end == TL_SPEECH_FATAL, reason);
 }
 
@@ -559,6 +636,7 @@ void tl_dialog_ai_tick(struct tl_dialog *d, int64_t now_ms)
         d->answer_due_ms = 0;
         respond(d, NULL);
     }
+    tick_listening(d, now_ms);
     tick_goodbye(d);
     if (!d->end_asked) {
         tick_silence(d, now_ms);

@@ -206,6 +206,7 @@ static void take_utterance(struct tl_memory *m, const struct tl_utterance *u)
                                                u->text, u->answers_to);
         d->start_ms = u->start_ms;
         d->len_ms = u->end_ms - u->start_ms;
+        d->complete = u->complete;
         return;
     }
     for (size_t i = 0; i < m->drafts_n; i++)
@@ -325,6 +326,10 @@ bool tl_memory_take(struct tl_memory *m, const struct tl_call_event *event)
         take_answers_to(m, event->tool_intent->answers_to);
         take_intent(m, event->tool_intent->intent_id, event->tool_intent->name,
                     event->tool_intent->arguments);
+    }
+    if (event->keyed && event->keyed->media_to) {
+        m->keyed_to = *event->keyed->media_to;
+        m->has_keyed_to = true;
     }
     if (event->tool_result)
         take_result(m, event->tool_result);

@@ -29,6 +29,7 @@ struct tl_memory_draft {
     enum tl_speaker speaker;
     char *text;
     int64_t start_ms, len_ms; /* of its sound so far, where the AI speaks */
+    bool complete;            /* nothing more of the answer was to come */
     bool has_answers_to;
     struct tl_position answers_to;
 };
@@ -70,6 +71,8 @@ struct tl_memory {
     int media_mailbox;
     int64_t media_offset;
     struct tl_position answers_to; /* the newest position that was answered */
+    bool has_keyed_to;
+    struct tl_position keyed_to;   /* keys up to here are in the log */
     int turn;             /* newest */
     int utterances;       /* finals seen */
     enum tl_call_state state;

@@ -44,6 +44,8 @@ struct tl_speech {
     unsigned requests;
     char summary_request[24];
     char model[64], transcription_model[64];
+    struct tl_openai_session detection; /* of turns; its strings: `eagerness` */
+    char eagerness[16];
     struct tl_buf first;  /* session.update and the history, sent after session.created */
     size_t first_update_len;
     struct tl_buf out, audio;
@@ -423,6 +425,11 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
     s->arg = o->arg;
     s->dialect = o->dialect;
     s->instructions = strdup(o->session.instructions);
+    s->detection = (struct tl_openai_session){.semantic_vad = o->session.semantic_vad,
+                                              .vad_threshold = o->session.vad_threshold,
+                                              .vad_prefix_ms = o->session.vad_prefix_ms,
+                                              .vad_silence_ms = o->session.vad_silence_ms};
+    (void)snprintf(s->eagerness, sizeof(s->eagerness), "%s", o->session.eagerness);
     (void)snprintf(s->model, sizeof(s->model), "%s", o->model);
     (void)snprintf(s->transcription_model, sizeof(s->transcription_model), "%s",
                    o->session.transcription_model);
@@ -458,6 +465,14 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
 static void speech_append(struct tl_speech *s, struct tl_bytes audio)
 {
     tl_openai_append(begin(s), audio);
+    send_out(s);
+}
+
+static void speech_set_answering(struct tl_speech *s, bool answers)
+{
+    s->detection.create_response = answers;
+    s->detection.eagerness = s->eagerness;
+    tl_openai_turn_detection(begin(s), s->dialect, &s->detection);
     send_out(s);
 }
 
@@ -515,6 +530,7 @@ const struct tl_speech_driver tl_openai_speech_driver = {
     .open = speech_open,
     .append = speech_append,
     .respond = speech_respond,
+    .set_answering = speech_set_answering,
     .cancel = speech_cancel,
     .truncate = speech_truncate,
     .tool_output = speech_tool_output,

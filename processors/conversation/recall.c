@@ -31,7 +31,7 @@ struct box {
 struct tl_recall {
     struct tl_dialog *dialog;
     unsigned generation;
-    bool only_check;
+    bool only_check, only_sound;
     bool foreign; /* another claim or gift stands between our own */
     struct tl_scan *scan;
     struct box boxes[BOXES_MAX];
@@ -103,17 +103,18 @@ static void hand_over_items(struct tl_recall *r)
     r->items = NULL;
     DL_SORT(items, compare_items);
     int64_t took_us = tl_mono_us() - r->began_us;
-    bool only_check = r->only_check;
+    enum tl_dialog_return how = r->only_sound ? TL_DIALOG_HEARS_AGAIN : TL_DIALOG_REBUILT;
     tl_recall_cancel(r);
-    if (!only_check)
-        tl_histogram_observe(&d->conversation->metrics.take_over, took_us);
-    tl_dialog_live(d);
+    tl_histogram_observe(&d->conversation->metrics.take_over, took_us);
+    tl_dialog_live(d, how);
     DL_FOREACH_SAFE (items, item, tmp) {
         if (!d->gone)
             tl_dialog_handle(d, item);
         n++;
         free(item);
     }
+    if (!d->gone) /* what came meanwhile */
+        tl_dialog_handle_pending(d);
     if (n)
         tl_log_info(d->conversation->log, "call.sound_recalled", TL_STR("call_id", d->call_id),
                     TL_INT("items", n), TL_INT("took_us", took_us));
@@ -126,11 +127,18 @@ static bool is_wanted(const struct box *box, const struct tl_media_item *item)
     const struct tl_claim claim = {.number = item->number, .offset = item->offset};
     const struct tl_position at = {.number = item->number, .offset = item->offset, .n = item->n};
 
+    if (box->recall->only_sound)
+        return item->kind == TL_MEDIA_KIND_FRAME &&
+               (!d->talk.has_media_to ||
+                tl_position_compare(&at, &d->talk.media_to.position) > 0);
     if (item->kind != TL_MEDIA_KIND_FRAME && item->kind != TL_MEDIA_KIND_KEYED &&
         item->kind != TL_MEDIA_KIND_MARK)
         return false;
     if (m->has_media_to && tl_position_compare(&at, &m->media_to) <= 0)
         return false; /* in the log as words, or was silence */
+    if (item->kind == TL_MEDIA_KIND_KEYED && m->has_keyed_to &&
+        tl_position_compare(&at, &m->keyed_to) <= 0)
+        return false;
     if (tl_attachment_compare(&claim, &d->claim) == 0 && item->n >= d->first_n)
         return false; /* sent again under the own claim */
     return tl_attachment_compare(&claim, &box->fence) >= 0;
@@ -206,12 +214,15 @@ static void read_mailboxes(struct tl_recall *r)
     r->waits = 1; /* this function itself */
     for (size_t i = 0; i < r->boxes_n; i++) {
         struct box *box = &r->boxes[i];
-        bool from_media_to = m->has_media_to && m->media_mailbox == box->mailbox &&
-                             m->media_offset >= 0;
+        const struct tl_ear_place *to = &r->dialog->talk.media_to;
+        int mailbox = r->only_sound && r->dialog->talk.has_media_to ? to->mailbox : m->media_mailbox;
+        int64_t offset =
+            r->only_sound && r->dialog->talk.has_media_to ? to->mailbox_offset : m->media_offset;
+        bool from_media_to = mailbox == box->mailbox && offset >= 0;
         const struct tl_scan_options scan = {
             .topic = "media.v1",
             .partition = box->mailbox,
-            .from_offset = from_media_to ? m->media_offset : -1,
+            .from_offset = from_media_to ? offset : -1,
             .from_time_ms = box->from_ms - SCAN_MARGIN_MS,
             .until_offset = box->until,
             .deadline_ms = 5000,
@@ -219,7 +230,7 @@ static void read_mailboxes(struct tl_recall *r)
             .on_done = on_mailbox_done,
             .arg = box};
         box->fence = (struct tl_claim){.number = -1, .offset = -1};
-        if (from_media_to && m->media_offset >= box->until)
+        if (from_media_to && offset >= box->until)
             continue;
         if (tl_scan_start(r->dialog->conversation->scanner, &scan, &box->scan, &err) == TL_OK)
             r->waits++;
@@ -243,7 +254,7 @@ static void on_revoked(void *arg, const struct tl_delivery *delivery)
         recall_release(r);
         return;
     }
-    if (delivery->status != TL_OK) {
+    if (delivery->status != TL_OK || delivery->offset < 0) {
         fail(r, "revoked");
         return;
     }
@@ -410,7 +421,8 @@ static void on_log_done(void *arg, enum tl_status status, const struct tl_error 
         read_log(r);
     } else {
         tl_recall_cancel(r);
-        tl_dialog_live(d);
+        tl_dialog_live(d, TL_DIALOG_REATTACHED);
+        tl_dialog_handle_pending(d);
     }
 }
 
@@ -466,4 +478,19 @@ void tl_recall_start(struct tl_dialog *dialog)
 void tl_recall_check(struct tl_dialog *dialog)
 {
     read_log(recall_create(dialog, true));
+}
+
+void tl_recall_sound(struct tl_dialog *dialog)
+{
+    struct tl_conversation *c = dialog->conversation;
+    struct tl_recall *r = recall_create(dialog, false);
+
+    r->only_sound = true;
+    r->boxes[r->boxes_n++] = (struct box){.recall = r,
+                                          .mailbox = c->number,
+                                          .epoch = tl_fleet_epoch(c->fleet),
+                                          .from_ms = dialog->call_started_at,
+                                          .until = c->mailbox_offset_read,
+                                          .is_own = true};
+    read_mailboxes(r);
 }

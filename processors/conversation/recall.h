@@ -18,6 +18,10 @@ void tl_recall_start(struct tl_dialog *dialog);
  *  claim or gift stands between its own; then everything. */
 void tl_recall_check(struct tl_dialog *dialog);
 
+/** Only step 3 on the own mailbox: the AI session was lost, and another one is to hear again what is not
+ *  in the log as words. */
+void tl_recall_sound(struct tl_dialog *dialog);
+
 /** Stops it; no callback comes any more. Accepts NULL. */
 void tl_recall_cancel(struct tl_recall *recall);
 

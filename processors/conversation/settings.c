@@ -16,7 +16,7 @@ const struct tl_setting tl_conversation_settings[] = {
                     "long."),
     TL_SET_DURATION(struct tl_conversation_settings, checkpoint_ms, "conversation.checkpoint", "30s",
                     1000, 3600000, "How often a call that changed writes what a successor needs."),
-    TL_SET_DURATION(struct tl_conversation_settings, drain_ms, "conversation.drain", "20s", 0, 600000,
+    TL_SET_DURATION(struct tl_conversation_settings, drain_ms, "conversation.drain", "15s", 0, 600000,
                     "How long a draining instance waits for its calls to be taken by others."),
     {0},
 };

@@ -70,6 +70,8 @@ struct tl_speech_driver {
     /** Asks for an answer: the session's instructions with `more` (NULL: nothing) behind them. Waits
      *  for an answer that is under way. */
     void (*respond)(struct tl_speech *speech, const char *more);
+    /** Whether turns of the caller are answered; not: they are transcribed only. */
+    void (*set_answering)(struct tl_speech *speech, bool answers);
     void (*cancel)(struct tl_speech *speech); /* the answer under way, if any */
     void (*truncate)(struct tl_speech *speech, const char *item_id, int64_t heard_ms); /* 0: delete */
     void (*tool_output)(struct tl_speech *speech, const char *provider_call_id, const char *output,

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/uuid.h"
+#include "call/claim.h"
 
 #define PIECE_BYTES 1600        /* 200 ms: one piece, one mark */
 #define STARVING_MS 400         /* less than this unheard: do not save on drafts */
@@ -28,6 +29,7 @@ struct tl_talk_turn {
     bool has_draft;
     /* the caller */
     bool transcribed, failed;
+    bool lost; /* its AI session is gone: its sound will be heard again */
     int64_t committed_at_ms; /* monotonic */
     bool has_place;
     struct tl_ear_place place; /* where it ends */
@@ -39,13 +41,14 @@ struct tl_talk_turn {
     int64_t generated, drafted, draft_bytes, released; /* bytes of the turn's sound */
     int64_t heard_ms;
     int64_t last_draft_ms, last_mark_ms; /* monotonic */
-    bool draft_in_flight, complete, cut, of_predecessor, orphan;
+    bool draft_in_flight, complete, cut, orphan;
+    bool draft_complete;  /* the log knows that it is complete */
+    bool of_predecessor;  /* its marks still come; `complete` is what the log says */
 };
 
 /* ---- turns ---- */
 
-static struct tl_talk_turn *turn_create(struct tl_talk *talk, enum tl_speaker speaker,
-                                        const char *item_id)
+static struct tl_talk_turn *turn_create(enum tl_speaker speaker, const char *item_id)
 {
     struct tl_talk_turn *t = calloc(1, sizeof(*t));
     struct tl_uuid id = tl_uuid_v4();
@@ -54,12 +57,6 @@ static struct tl_talk_turn *turn_create(struct tl_talk *talk, enum tl_speaker sp
         abort();
     t->speaker = speaker;
     tl_uuid_format(&id, t->utterance_id);
-    if (speaker == TL_SPEAKER_CUSTOMER && talk->reuse_id[0]) {
-        (void)snprintf(t->utterance_id, sizeof(t->utterance_id), "%s", talk->reuse_id);
-        t->revision = talk->reuse_revision;
-        t->has_draft = true;
-        talk->reuse_id[0] = '\0';
-    }
     (void)snprintf(t->item_id, sizeof(t->item_id), "%s", item_id);
     tl_buf_init(&t->text, TEXT_BYTES_MAX);
     tl_buf_init(&t->sound, SOUND_BYTES_MAX);
@@ -164,6 +161,7 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
                              .end_ms = t->end_ms,
                              .media_mailbox = -1,
                              .media_offset = -1,
+                             .complete = is_final || t->complete,
                              .interrupted = t->cut,
                              .transcript_failed = t->failed,
                              .heard_ms = is_ai(t) ? t->heard_ms : -1,
@@ -177,8 +175,11 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
         u.media_mailbox = talk->media_to.mailbox;
         u.media_offset = talk->media_to.mailbox_offset;
     }
-    if (is_ai(t) && t->has_answers_to)
+    if (is_ai(t) && t->has_answers_to) {
         u.answers_to = &t->answers_to;
+        talk->answered_to = t->answers_to;
+        talk->has_answered_to = true;
+    }
     t->has_draft = true;
     talk->on->write(talk->arg, &u, is_ai(t) && !is_final ? t : NULL);
 }
@@ -247,6 +248,9 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
     while (talk->turns && is_final_ready(talk, talk->turns, now)) {
         struct tl_talk_turn *t = talk->turns;
         DL_DELETE(talk->turns, t);
+        if (t->of_predecessor && !t->cut &&
+            (!t->complete || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2))
+            talk->on->unfinished(talk->arg);
         if (is_ai(t)) {
             t->cut = t->cut || (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
             t->end_ms = t->start_ms + t->heard_ms;
@@ -258,6 +262,7 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
             DL_APPEND(talk->handed, t);
         else
             turn_destroy(t); /* longer than any turn can be: bounded by TEXT_BYTES_MAX, never seen */
+        pop_decided(talk, now); /* at once: the redactor holds no more than so many */
     }
     pop_decided(talk, now);
 }
@@ -270,7 +275,7 @@ static int64_t unheard_ms(const struct tl_talk *talk)
     int64_t sum = 0;
 
     DL_FOREACH (talk->turns, t)
-        if (is_ai(t) && !t->cut)
+        if (is_ai(t) && !t->cut && !t->of_predecessor)
             sum += t->released / 8 - t->heard_ms;
     return sum > 0 ? sum : 0;
 }
@@ -313,8 +318,10 @@ static void draft(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_n
     bool is_due = !t->drafted || t->complete || unheard_ms(talk) < STARVING_MS ||
                   now.mono_ms - t->last_draft_ms >= DRAFT_EVERY_MS;
 
-    if (t->draft_in_flight || t->drafted == t->generated || !is_due)
+    bool has_news = t->drafted < t->generated || (t->complete && !t->draft_complete);
+    if (t->draft_in_flight || !t->generated || !has_news || !is_due)
         return;
+    t->draft_complete = t->complete;
     if (t->start_ms == 0)
         t->start_ms = now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms;
     t->end_ms = t->start_ms + t->generated / 8;
@@ -382,14 +389,28 @@ static bool interrupt(struct tl_talk *talk, struct tl_talk_now now)
 
 /* ---- what the AI session reports ---- */
 
+/* An id whose draft is in the log needs its final: the turn that takes another one's place goes on
+ * under it. */
+static void take_draft_over(struct tl_talk_turn *t, const struct tl_talk_turn *from)
+{
+    if (!from->has_draft)
+        return;
+    memcpy(t->utterance_id, from->utterance_id, sizeof(t->utterance_id));
+    t->revision = from->revision;
+    t->has_draft = true;
+}
+
 bool tl_talk_on_speech_started(struct tl_talk *talk, const char *item_id, int64_t audio_ms,
                                struct tl_talk_now now)
 {
     struct tl_ear_place place;
 
-    if (talk->speaking) /* it was never committed: nothing came of it */
-        turn_destroy(talk->speaking);
-    talk->speaking = turn_create(talk, TL_SPEAKER_CUSTOMER, item_id);
+    struct tl_talk_turn *before = talk->speaking; /* never committed: nothing came of it */
+    talk->speaking = turn_create(TL_SPEAKER_CUSTOMER, item_id);
+    if (before) {
+        take_draft_over(talk->speaking, before);
+        turn_destroy(before);
+    }
     talk->speaking->start_ms = tl_ear_at(talk->ear, audio_ms, &place) ? place.call_ms : now.call_ms;
     talk->speaking->end_ms = talk->speaking->start_ms;
     bool was_cut = interrupt(talk, now);
@@ -411,6 +432,35 @@ void tl_talk_on_speech_stopped(struct tl_talk *talk, const char *item_id, int64_
     talk->has_answers_to = true;
 }
 
+/* A turn whose first AI session was lost has been heard again: it goes on in its place. Takes `heard`
+ *  and returns true when there is one. */
+static bool adopt(struct tl_talk *talk, struct tl_talk_turn *heard, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (t->lost)
+            break;
+    if (!t)
+        return false;
+    t->lost = false;
+    if (t->has_draft && heard->has_draft) { /* two ids are open: each gets its final */
+        t->failed = true;
+        return false;
+    }
+    take_draft_over(t, heard);
+    (void)snprintf(t->item_id, sizeof(t->item_id), "%s", heard->item_id);
+    t->start_ms = heard->start_ms;
+    t->end_ms = heard->end_ms;
+    t->has_place = heard->has_place;
+    t->place = heard->place;
+    t->committed_at_ms = now.mono_ms;
+    tl_buf_reset(&t->text);
+    tl_buf_add(&t->text, heard->text.data, heard->text.len);
+    turn_destroy(heard);
+    return true;
+}
+
 void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_talk_now now)
 {
     struct tl_talk_turn *t = find(talk, item_id);
@@ -418,12 +468,14 @@ void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_t
     if (t && t != talk->speaking)
         return; /* known already */
     if (!t) { /* committed without speech: the idle timeout, or by hand */
-        t = turn_create(talk, TL_SPEAKER_CUSTOMER, item_id);
+        t = turn_create(TL_SPEAKER_CUSTOMER, item_id);
         t->start_ms = t->end_ms = now.call_ms;
     }
     talk->speaking = talk->speaking == t ? NULL : talk->speaking;
     if (!t->has_place)
         tl_talk_on_speech_stopped(talk, item_id, tl_ear_audio_ms(talk->ear));
+    if (adopt(talk, t, now))
+        return;
     t->turn = ++talk->turn;
     t->committed_at_ms = now.mono_ms;
     DL_APPEND(talk->turns, t);
@@ -462,7 +514,7 @@ void tl_talk_on_answer(struct tl_talk *talk, const char *item_id)
 {
     if (find(talk, item_id))
         return;
-    struct tl_talk_turn *t = turn_create(talk, TL_SPEAKER_AI, item_id);
+    struct tl_talk_turn *t = turn_create(TL_SPEAKER_AI, item_id);
     t->turn = ++talk->turn;
     t->has_answers_to = talk->has_answers_to;
     t->answers_to = talk->answers_to;
@@ -507,7 +559,7 @@ void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now)
     struct tl_talk_turn *t;
 
     DL_FOREACH (talk->turns, t)
-        if (is_ai(t))
+        if (is_ai(t) && !t->of_predecessor)
             t->complete = true;
     pump_sound(talk, now);
     pump_finals(talk, now);
@@ -517,14 +569,36 @@ void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
 
-    DL_FOREACH (talk->turns, t)
-        if (!is_ai(t) && !t->transcribed)
-            t->failed = true;
-    if (talk->speaking) {
-        turn_destroy(talk->speaking);
-        talk->speaking = NULL;
+    if (talk->speaking && talk->speaking->has_draft) { /* its utterance is open in the log */
+        t = TL_TAKE(talk->speaking);
+        t->turn = ++talk->turn;
+        DL_APPEND(talk->turns, t);
+    } else if (talk->speaking) {
+        turn_destroy(TL_TAKE(talk->speaking));
+    }
+    DL_FOREACH (talk->turns, t) {
+        if (is_ai(t) || t->transcribed || t->failed)
+            continue;
+        t->lost = true;
+        t->item_id[0] = '\0';
+        t->committed_at_ms = now.mono_ms;
     }
     tl_talk_on_answers_over(talk, now);
+}
+
+bool tl_talk_is_transcribed(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (!is_ai(t) && !t->transcribed && !t->failed && !t->lost)
+            return false;
+    return !talk->speaking;
+}
+
+bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_position *to)
+{
+    return talk->has_media_to && tl_position_compare(&talk->media_to.position, to) >= 0;
 }
 
 /* ---- what the log and the telephone report ---- */
@@ -598,6 +672,16 @@ void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now)
     pop_decided(talk, now);
 }
 
+bool tl_talk_is_open(const struct tl_talk *talk, enum tl_speaker speaker)
+{
+    const struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->turns, t)
+        if (t->speaker == speaker)
+            return true;
+    return false;
+}
+
 bool tl_talk_is_idle(const struct tl_talk *talk)
 {
     return !talk->turns && !talk->handed && !talk->speaking;
@@ -642,19 +726,37 @@ void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void
 static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d,
                           struct tl_talk_now now)
 {
-    struct tl_talk_turn *t = turn_create(talk, TL_SPEAKER_AI, "");
+    struct tl_talk_turn *t = turn_create(TL_SPEAKER_AI, "");
 
     (void)snprintf(t->utterance_id, sizeof(t->utterance_id), "%s", d->utterance_id);
     t->turn = d->turn;
     t->revision = d->revision;
     t->has_draft = true;
     t->of_predecessor = true;
-    t->complete = true;
+    t->complete = d->complete;
     t->generated = d->len_ms * 8;
     t->start_ms = d->start_ms;
     t->last_mark_ms = now.mono_ms;
     t->has_answers_to = d->has_answers_to;
     t->answers_to = d->answers_to;
+    tl_buf_add_str(&t->text, d->text);
+    DL_APPEND(talk->turns, t);
+}
+
+/* A turn of the caller that a predecessor left open: its sound will be heard again; should nothing come
+ * of that, the draft's words are what there is. */
+static void resume_turn(struct tl_talk *talk, const struct tl_memory_draft *d,
+                        struct tl_talk_now now)
+{
+    struct tl_talk_turn *t = turn_create(TL_SPEAKER_CUSTOMER, "");
+
+    (void)snprintf(t->utterance_id, sizeof(t->utterance_id), "%s", d->utterance_id);
+    t->turn = d->turn;
+    t->revision = d->revision;
+    t->has_draft = t->lost = true;
+    t->start_ms = d->start_ms;
+    t->end_ms = d->start_ms + d->len_ms;
+    t->committed_at_ms = now.mono_ms;
     tl_buf_add_str(&t->text, d->text);
     DL_APPEND(talk->turns, t);
 }
@@ -672,8 +774,8 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
     talk->media_to = (struct tl_ear_place){.position = m->media_to,
                                            .mailbox = m->media_mailbox,
                                            .mailbox_offset = m->media_offset};
-    talk->has_answers_to = m->has_answers_to;
-    talk->answers_to = m->answers_to;
+    talk->has_answers_to = talk->has_answered_to = m->has_answers_to;
+    talk->answers_to = talk->answered_to = m->answers_to;
     for (size_t i = 0; i < m->turns_n; i++) {
         const struct tl_redact_utterance u = {.side = side_of(m->turns[i].speaker),
                                               .text = m->turns[i].text,
@@ -684,8 +786,7 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
         if (m->drafts[i].speaker == TL_SPEAKER_AI) {
             resume_answer(talk, &m->drafts[i], now);
         } else {
-            (void)snprintf(talk->reuse_id, sizeof(talk->reuse_id), "%s", m->drafts[i].utterance_id);
-            talk->reuse_revision = m->drafts[i].revision;
+            resume_turn(talk, &m->drafts[i], now);
         }
     }
     DL_SORT(talk->turns, compare_turns);

@@ -29,6 +29,8 @@ struct tl_talk_callbacks {
     /** A final was written: what the AI remembers, masked. */
     void (*remember)(void *arg, int turn, enum tl_speaker speaker, const char *text,
                      const char *item_id);
+    /** A predecessor's answer was not heard to its end: the AI is to go on with it. */
+    void (*unfinished)(void *arg);
     void (*play)(void *arg, struct tl_bytes audio);
     void (*mark)(void *arg, const char *name);
     void (*clear)(void *arg);
@@ -49,11 +51,10 @@ struct tl_talk {
     int turn;                     /* newest */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
-    bool has_media_to, has_answers_to;
+    bool has_media_to, has_answers_to, has_answered_to;
     struct tl_ear_place media_to;
-    struct tl_position answers_to; /* end of the caller's newest turn */
-    char reuse_id[37];            /* utterance id of a predecessor's open draft of the caller */
-    int reuse_revision;
+    struct tl_position answers_to;  /* end of the caller's newest turn */
+    struct tl_position answered_to; /* of the newest answer that has a draft in the log */
 };
 
 /** `redactor` is taken over, `ear` borrowed. */
@@ -81,8 +82,13 @@ void tl_talk_on_answer_words(struct tl_talk *talk, const char *item_id, const ch
 void tl_talk_on_answer_done(struct tl_talk *talk, const char *item_id, struct tl_talk_now now);
 /** No more sound of any answer comes: the response or the session is over. */
 void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
-/** The AI session is gone: turns of the caller without a transcript will not get one from it. */
+/** The AI session is gone. Turns of the caller without a transcript wait for another session that is
+ *  given their sound again, so that each keeps its place and utterance. */
 void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
+/** No turn of the caller waits for a transcript, and none is being spoken. */
+bool tl_talk_is_transcribed(const struct tl_talk *talk);
+/** The caller's sound up to `to` is in the log as words. */
+bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_position *to);
 
 /* What the log and the telephone report. */
 void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *turn, bool ok,
@@ -102,6 +108,7 @@ void tl_talk_tick(struct tl_talk *talk, struct tl_talk_now now);
 /** Everything that is held is written out, masked. */
 void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now);
 
+bool tl_talk_is_open(const struct tl_talk *talk, enum tl_speaker speaker); /* a turn is not final */
 bool tl_talk_is_idle(const struct tl_talk *talk);   /* every turn is final */
 bool tl_talk_is_playing(const struct tl_talk *talk); /* the AI has sound that was not heard */
 bool tl_talk_is_caller_speaking(const struct tl_talk *talk);
