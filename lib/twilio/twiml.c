@@ -68,7 +68,8 @@ void tl_twiml_say(struct tl_buf *out, const char *language, const char *sentence
                   const char *dial_number)
 {
     tl_buf_add_str(out, HEADER);
-    add_say(out, language, sentence);
+    if (sentence && *sentence)
+        add_say(out, language, sentence);
     if (dial_number && *dial_number) {
         tl_buf_add_str(out, "<Dial>");
         add_text(out, dial_number);

@@ -18,7 +18,7 @@ void tl_twiml_connect_stream(struct tl_buf *out, const char *action_url, const c
                              const char *status_url, const struct tl_twiml_parameter *parameters,
                              size_t parameters_n);
 
-/** Says a sentence and ends; with `dial_number` (not NULL, not empty) connects to a person instead
+/** Says a sentence (NULL or empty: says nothing) and ends; with `dial_number` (not NULL, not empty) connects to a person instead
  *  of ending. */
 void tl_twiml_say(struct tl_buf *out, const char *language, const char *sentence,
                   const char *dial_number);
