@@ -2,8 +2,9 @@
  *
  * libwebsockets picks a struct lws_protocols by the subprotocol that the client offers, refuses
  * clients that offer none it knows, and answers with that struct's name. We decide per connection
- * instead, so all vhosts share one struct whose name is a buffer: before the choice tl_ws_on_upgrade
- * puts there what the client offers first, after it what we agree to, or nothing. */
+ * instead, so all vhosts share one struct whose name is a buffer: before the choice
+ * tl_ws_on_upgrade puts there what the client offers first, after it what we agree to, or nothing.
+ */
 #include "net_internal.h"
 
 #include <stdlib.h>

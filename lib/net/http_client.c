@@ -49,9 +49,9 @@ static void complete(struct tl_http_call *call, CURLcode rc)
     (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);    /* else 0 */
     struct tl_http_answer answer = {
         .status = rc == CURLE_OK ? (int)status : 0,
-        .error = rc == CURLE_OK     ? ""
-                 : call->error[0]   ? call->error
-                                    : curl_easy_strerror(rc),
+        .error = rc == CURLE_OK   ? ""
+                 : call->error[0] ? call->error
+                                  : curl_easy_strerror(rc),
         .timed_out = rc == CURLE_OPERATION_TIMEDOUT,
         .too_large = call->body.full,
         .not_sent = rc != CURLE_OK && sent == 0,
@@ -267,7 +267,8 @@ static void set_credentials(struct tl_http_call *call, const struct tl_http_call
         return;
     (void)curl_easy_setopt(call->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
     (void)curl_easy_setopt(call->easy, CURLOPT_USERNAME, options->user);
-    (void)curl_easy_setopt(call->easy, CURLOPT_PASSWORD, options->password ? options->password : "");
+    (void)curl_easy_setopt(call->easy, CURLOPT_PASSWORD,
+                           options->password ? options->password : "");
 }
 
 static void set_limits(struct tl_http_call *call, const struct tl_http_call_options *options)
@@ -326,8 +327,8 @@ enum tl_status tl_http_call_start(struct tl_net *net, const struct tl_http_call_
 
     if (st != TL_OK)
         return st;
-    if (!*options->method || strspn(options->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
-                                 strlen(options->method))
+    if (!*options->method ||
+        strspn(options->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(options->method))
         return tl_fail(err, TL_INVALID, "method %s", options->method);
     struct tl_http_call *call = calloc(1, sizeof(*call));
     if (!call)
@@ -338,7 +339,8 @@ enum tl_status tl_http_call_start(struct tl_net *net, const struct tl_http_call_
         abort();
     call->on_answer = options->on_answer;
     call->arg = options->arg;
-    tl_buf_init(&call->body, options->max_body_bytes ? options->max_body_bytes : BODY_BYTES_DEFAULT);
+    tl_buf_init(&call->body,
+                options->max_body_bytes ? options->max_body_bytes : BODY_BYTES_DEFAULT);
     LIST_INSERT_HEAD(&call->pool->calls, call, link);
     st = set_options(call, options, err);
     if (st == TL_OK && curl_multi_add_handle(call->pool->multi, call->easy) != CURLM_OK)

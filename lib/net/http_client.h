@@ -14,24 +14,24 @@ struct tl_net;
 struct tl_http_call;
 
 struct tl_http_answer {
-    int status;            /* HTTP status; 0: no answer came, see `error` */
-    const char *error;     /* why none came; "" otherwise; borrowed */
-    bool timed_out;        /* none came in time */
-    bool too_large;        /* the body was longer than max_body_bytes */
-    bool not_sent;         /* no connection was made: safe to repeat any request */
-    struct tl_bytes body;  /* followed by a NUL; borrowed */
+    int status;                      /* HTTP status; 0: no answer came, see `error` */
+    const char *error;               /* why none came; "" otherwise; borrowed */
+    bool timed_out;                  /* none came in time */
+    bool too_large;                  /* the body was longer than max_body_bytes */
+    bool not_sent;                   /* no connection was made: safe to repeat any request */
+    struct tl_bytes body;            /* followed by a NUL; borrowed */
     const struct tl_http_call *call; /* for tl_http_answer_header */
 };
 
 typedef void (*tl_http_answer_fn)(void *arg, const struct tl_http_answer *answer);
 
 struct tl_http_call_options {
-    const char *method; /* "GET", "POST", … */
-    const char *url;    /* http:// or https:// */
+    const char *method;                   /* "GET", "POST", … */
+    const char *url;                      /* http:// or https:// */
     const struct tl_http_header *headers; /* NULL: none */
     const void *body;
     size_t body_len;
-    const char *content_type; /* NULL: none */
+    const char *content_type;    /* NULL: none */
     const char *user, *password; /* Basic; NULL: none */
     unsigned timeout_ms;         /* whole request; 0: 10 s */
     unsigned connect_timeout_ms; /* 0: as timeout_ms */

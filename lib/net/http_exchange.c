@@ -1,8 +1,8 @@
 /* Requests and their answers on one listener's connection, HTTP/1.1 (RFC 9112).
  *
- * libwebsockets reads the head and counts the body; which requests are refused, and every byte of an
- * answer, is decided here. While an answer is awaited the socket is not read: what a peer pipelines
- * waits in the kernel. */
+ * libwebsockets reads the head and counts the body; which requests are refused, and every byte of
+ * an answer, is decided here. While an answer is awaited the socket is not read: what a peer
+ * pipelines waits in the kernel. */
 #include "net_internal.h"
 
 #include <fcntl.h>
@@ -112,8 +112,7 @@ static void add_headers(struct tl_buf *out, const struct tl_http_header *headers
 }
 
 static void add_answer(struct tl_buf *out, int status, const char *content_type, const void *body,
-                       size_t len, const struct tl_http_header *headers, bool is_head,
-                       bool is_last)
+                       size_t len, const struct tl_http_header *headers, bool is_head, bool is_last)
 {
     bool has_body = status >= 200 && status != 204 && status != 304;
 
@@ -193,7 +192,8 @@ static bool has_pipelined(struct lws *wsi)
     return probe[0] == 0;
 }
 
-/* After an answer is written. Never from within a callback of the wsi: see README.md, "Pipelining". */
+/* After an answer is written. Never from within a callback of the wsi: see README.md, "Pipelining".
+ */
 static void end_transaction(struct tl_conn *conn)
 {
     if (lws_partial_buffered(conn->wsi) && !conn->close_after) { /* tl_http_on_writable goes on */
@@ -288,6 +288,12 @@ static bool takes_body(const char *method)
 static int judge_head(const struct tl_http_request *r, long long length, size_t max_body_bytes,
                       const char **ret_detail)
 {
+    bool is_11 = tl_http_request_is_version(r, "HTTP/1.1");
+
+    if (!is_11 && !tl_http_request_is_version(r, "HTTP/1.0")) {
+        *ret_detail = "this is not an HTTP/1.1 request";
+        return 400;
+    }
     if (tl_http_request_header(r, "transfer-encoding")) {
         *ret_detail = "bodies need a Content-Length";
         return length == -1 ? 411 : 400; /* both at once is how requests are smuggled */
@@ -297,7 +303,7 @@ static int judge_head(const struct tl_http_request *r, long long length, size_t 
         return 400;
     }
     const char *host = tl_http_request_header(r, "host");
-    if (!host || strchr(host, ',')) {
+    if ((!host && is_11) || (host && strchr(host, ','))) {
         *ret_detail = "one Host is required";
         return 400;
     }

@@ -1,5 +1,6 @@
 /* What a peer asked, copied out of libwebsockets' header table, which decodes and cuts up the
- * target while it reads: README.md, "The raw target", tells what putting it together can restore. */
+ * target while it reads: README.md, "The raw target", tells what putting it together can restore.
+ */
 #include "net_internal.h"
 
 #include <ctype.h>
@@ -28,9 +29,9 @@ static const struct {
     enum lws_token_indexes token;
     const char *name;
 } methods[] = {
-    {WSI_TOKEN_GET_URI, "GET"},       {WSI_TOKEN_POST_URI, "POST"},
-    {WSI_TOKEN_PUT_URI, "PUT"},       {WSI_TOKEN_PATCH_URI, "PATCH"},
-    {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"},
+    {WSI_TOKEN_GET_URI, "GET"},         {WSI_TOKEN_POST_URI, "POST"},
+    {WSI_TOKEN_PUT_URI, "PUT"},         {WSI_TOKEN_PATCH_URI, "PATCH"},
+    {WSI_TOKEN_DELETE_URI, "DELETE"},   {WSI_TOKEN_HEAD_URI, "HEAD"},
     {WSI_TOKEN_OPTIONS_URI, "OPTIONS"},
 };
 
@@ -185,6 +186,14 @@ const char *tl_http_request_query(const struct tl_http_request *r)
 const char *tl_http_request_peer(const struct tl_http_request *r)
 {
     return r->peer;
+}
+
+bool tl_http_request_is_version(const struct tl_http_request *r, const char *version)
+{
+    char text[16];
+
+    return lws_hdr_copy(r->wsi, text, sizeof(text), WSI_TOKEN_HTTP) > 0 &&
+           strcmp(text, version) == 0;
 }
 
 struct tl_bytes tl_http_request_body(const struct tl_http_request *r)

@@ -1,5 +1,5 @@
-/* Listening sockets. We accept ourselves and hand each connection to libwebsockets: so a port can be
- * shared, asked for, or left while its connections live, and a taken port is told as such. */
+/* Listening sockets. We accept ourselves and hand each connection to libwebsockets: so a port can
+ * be shared, asked for, or left while its connections live, and a taken port is told as such. */
 #include "net/http_server.h"
 
 #include <errno.h>
@@ -269,8 +269,8 @@ void tl_http_server_destroy(struct tl_http_server *server)
     tl_http_server_stop_listening(server);
     server->destroyed = true;
     LIST_FOREACH(conn, &server->net->conns, link)
-        if (conn->server == server)
-            tl_conn_kill(conn);
+    if (conn->server == server)
+        tl_conn_kill(conn);
     if (server->connections == 0)
         tl_http_server_free(server);
 }

@@ -37,8 +37,8 @@ typedef void (*tl_http_upgrade_fn)(void *arg, const struct tl_http_request *requ
 typedef void (*tl_http_gone_fn)(void *arg, struct tl_http_exchange *x);
 
 struct tl_http_server_options {
-    const char *address; /* "127.0.0.1", "0.0.0.0", "::"; NULL: every IPv4 address */
-    int port;            /* 0: any free one, see tl_http_server_port */
+    const char *address;              /* "127.0.0.1", "0.0.0.0", "::"; NULL: every IPv4 address */
+    int port;                         /* 0: any free one, see tl_http_server_port */
     const char *cert_file, *key_file; /* PEM; both NULL: plain HTTP */
     bool reuse_port;                  /* SO_REUSEPORT: several processes share the port */
     size_t max_body_bytes;            /* longer bodies get 413; 0: 1 MiB */
@@ -64,7 +64,8 @@ TL_MUST_CHECK enum tl_status tl_http_server_create(struct tl_net *net,
 
 int tl_http_server_port(const struct tl_http_server *server);
 
-/** Takes over a connected stream socket as if it had been accepted: from a parent process, a test. */
+/** Takes over a connected stream socket as if it had been accepted: from a parent process, a test.
+ */
 void tl_http_server_adopt(struct tl_http_server *server, int fd);
 
 /** Stops listening; connections live on, and answers say Connection: close. Idempotent. */
@@ -106,8 +107,7 @@ void tl_http_respond(struct tl_http_exchange *x, int status, const char *content
                      const void *body, size_t len, const struct tl_http_header *headers);
 
 /** Answers with an RFC 9457 problem document. `detail` may be NULL. */
-void tl_http_problem(struct tl_http_exchange *x, int status, const char *title,
-                     const char *detail);
+void tl_http_problem(struct tl_http_exchange *x, int status, const char *title, const char *detail);
 
 /** The HTTP status of a tl_status: 400, 404, 403, 409, 503, 500; 200 for TL_OK. */
 int tl_http_status_of(enum tl_status status);

@@ -73,8 +73,9 @@ static enum tl_status create_context(struct tl_net *net, struct tl_error *err)
     lower_descriptor_limit();
     net->lws = lws_create_context(&info);
     if (!net->lws)
-        return tl_fail(err, TL_FATAL,
-                       "libwebsockets context: cannot be created (is libwebsockets-evlib-uv there?)");
+        return tl_fail(
+            err, TL_FATAL,
+            "libwebsockets context: cannot be created (is libwebsockets-evlib-uv there?)");
     return TL_OK;
 }
 
@@ -198,7 +199,7 @@ static void end_servers(struct tl_net *net)
     struct tl_http_server *server;
 
     LIST_FOREACH(server, &net->servers, link)
-        tl_http_server_stop_listening(server);
+    tl_http_server_stop_listening(server);
 }
 
 static void free_servers(struct tl_net *net)

@@ -127,6 +127,8 @@ enum tl_status tl_http_request_create(struct lws *wsi, const char *peer,
                                       struct tl_http_request **ret_request, struct tl_error *err);
 void tl_http_request_destroy(struct tl_http_request *r);
 void tl_http_request_freeze(struct tl_http_request *r); /* the wsi's headers go away */
+/** "HTTP/1.1"? Before the headers go away. */
+bool tl_http_request_is_version(const struct tl_http_request *r, const char *version);
 struct tl_buf *tl_http_request_body_buf(struct tl_http_request *r);
 
 /* ws.c: the WebSocket events. */
@@ -181,7 +183,7 @@ struct tl_ws *tl_ws_create(struct tl_net *net, bool is_client);
 void tl_ws_apply_limits(struct tl_ws *ws, const struct tl_ws_limits *limits);
 void tl_ws_end(struct tl_ws *ws); /* calls on_close and frees */
 void tl_ws_set_reason(struct tl_ws *ws, const char *text, size_t len);
-int tl_ws_on_upgrade(struct tl_conn *conn);     /* 0: go on; >0: refused and answered; <0: close */
+int tl_ws_on_upgrade(struct tl_conn *conn); /* 0: go on; >0: refused and answered; <0: close */
 int tl_ws_on_before_handshake(struct tl_conn *conn);
 int tl_ws_on_established(struct tl_conn *conn);
 int tl_ws_on_receive(struct tl_conn *conn, const void *data, size_t len);

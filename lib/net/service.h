@@ -38,8 +38,8 @@ struct tl_service_program {
     /** True when work can be taken; else writes why not into reason. NULL: always ready. */
     bool (*is_ready)(void *arg, char *reason, size_t size);
 
-    /** The process was asked to stop: begin to drain, call tl_service_stop when done. NULL: stops at
-     *  once. At the deadline the loop is stopped all the same. */
+    /** The process was asked to stop: begin to drain, call tl_service_stop when done. NULL: stops
+     * at once. At the deadline the loop is stopped all the same. */
     void (*on_drain)(void *arg);
     const int64_t *drain_ms; /* the deadline, e.g. a field of the settings; NULL: 20 s */
 };
@@ -63,7 +63,7 @@ TL_MUST_CHECK enum tl_status tl_service_create(const struct tl_service_program *
  *  Returns main's exit status: 0, or 1 when stopped by tl_service_fail or a missed deadline. */
 int tl_service_run(struct tl_service *service);
 
-void tl_service_stop(struct tl_service *service); /* leave tl_service_run */
+void tl_service_stop(struct tl_service *service);  /* leave tl_service_run */
 void tl_service_drain(struct tl_service *service); /* as SIGTERM does */
 void tl_service_fail(struct tl_service *service, const struct tl_error *err); /* log and leave, 1 */
 

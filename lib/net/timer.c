@@ -34,7 +34,8 @@ static void start(struct tl_timer *timer, uv_loop_t *loop, uint64_t delay_ms, ui
     struct heap_timer *t = (struct heap_timer *)timer->handle;
     t->fn = fn;
     t->arg = arg;
-    (void)uv_timer_start(timer->handle, on_timer, delay_ms, repeat_ms); /* fails only when closing */
+    (void)uv_timer_start(timer->handle, on_timer, delay_ms,
+                         repeat_ms); /* fails only when closing */
 }
 
 void tl_timer_start(struct tl_timer *timer, uv_loop_t *loop, uint64_t delay_ms, tl_timer_fn fn,

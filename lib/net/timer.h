@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-/** A timer to embed in a struct that may be freed at any moment: libuv wants a handle's memory until
- *  its close callback, so the handle lives on the heap and only its pointer is embedded.
+/** A timer to embed in a struct that may be freed at any moment: libuv wants a handle's memory
+ * until its close callback, so the handle lives on the heap and only its pointer is embedded.
  *  Zeroed = idle. Loop thread only. */
 struct tl_timer {
     uv_timer_t *handle; /* made by the first start */

@@ -384,7 +384,8 @@ static bool put_frame(struct tl_ws *ws, enum tl_ws_opcode opcode, const void *da
 {
     size_t size = tl_ws_frame_size(len, ws->is_client);
 
-    if (ws->out_sent && (ws->out.len + size >= ws->out.cap || ws->out.len + size > ws->out.max)) { /* move up rather than grow */
+    if (ws->out_sent && (ws->out.len + size >= ws->out.cap ||
+                         ws->out.len + size > ws->out.max)) { /* move up rather than grow */
         memmove(ws->out.data, ws->out.data + ws->out_sent, queued(ws));
         ws->out.len -= ws->out_sent;
         ws->out_sent = 0;
@@ -394,8 +395,8 @@ static bool put_frame(struct tl_ws *ws, enum tl_ws_opcode opcode, const void *da
     uint8_t *to = tl_buf_reserve(&ws->out, size);
     if (!to)
         return false;
-    ws->out.len += tl_ws_frame_write(to, opcode, ws->is_client ? next_mask(ws->net) : NULL, data,
-                                     len);
+    ws->out.len +=
+        tl_ws_frame_write(to, opcode, ws->is_client ? next_mask(ws->net) : NULL, data, len);
     mark_dirty(ws);
     return true;
 }
@@ -406,6 +407,8 @@ enum tl_status tl_ws_send(struct tl_ws *ws, bool is_text, const void *data, size
         return TL_CONFLICT;
     if (put_frame(ws, is_text ? TL_WS_TEXT : TL_WS_BINARY, data, len))
         return TL_OK;
+    if (tl_ws_frame_size(len, ws->is_client) > ws->limits.queue_bytes)
+        return TL_INVALID;
     ws->was_full = true;
     return TL_RETRY;
 }
@@ -467,8 +470,8 @@ static void tell_drained(struct tl_ws *ws)
         ws->callbacks->on_drained(ws->arg, ws);
 }
 
-/* From outside of the wsi's callbacks: a callback that asks for the close by its return value has it
- * done twice in a debug build of libwebsockets, as Debian's is, and the second kills the socket
+/* From outside of the wsi's callbacks: a callback that asks for the close by its return value has
+ * it done twice in a debug build of libwebsockets, as Debian's is, and the second kills the socket
  * before the close frame has left. */
 static void start_close(struct tl_ws *ws)
 {
@@ -477,8 +480,9 @@ static void start_close(struct tl_ws *ws)
     set_state(ws, TL_WS_CLOSE_SENT);
     lws_close_reason(wsi, (enum lws_close_status)ws->end.code, (unsigned char *)ws->reason,
                      strlen(ws->reason));
-    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC); /* "kill" is: begin to close */
-    lws_cancel_service(ws->net->lws); /* has it look at its timers; see tl_conn_kill */
+    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND,
+                    LWS_TO_KILL_SYNC); /* "kill" is: begin to close */
+    lws_cancel_service(ws->net->lws);  /* has it look at its timers; see tl_conn_kill */
 }
 
 void tl_ws_flush_all(struct tl_net *net)

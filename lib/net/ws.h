@@ -44,10 +44,10 @@ struct tl_ws_limits {
 
 /** Filled in by on_upgrade (net/http_server.h). */
 struct tl_ws_accept {
-    struct tl_ws *ws;                /* set before on_upgrade: what it will be when accepted */
-    bool accepted;                   /* false: refused with `status` */
-    int status;                      /* of a refusal; 0: 403 */
-    const char *subprotocol;         /* echoed if the client offered it; NULL: none */
+    struct tl_ws *ws;        /* set before on_upgrade: what it will be when accepted */
+    bool accepted;           /* false: refused with `status` */
+    int status;              /* of a refusal; 0: 403 */
+    const char *subprotocol; /* echoed if the client offered it; NULL: none */
     const struct tl_ws_callbacks *callbacks; /* outlives the tl_ws */
     void *arg;
     struct tl_ws_limits limits;
@@ -71,8 +71,8 @@ TL_MUST_CHECK enum tl_status tl_ws_connect(struct tl_net *net,
                                            const struct tl_ws_connect_options *options,
                                            struct tl_ws **ret_ws, struct tl_error *err);
 
-/** Queues a copy. TL_RETRY: the queue is full (on_drained tells when to go on). TL_CONFLICT: closing
- *  or not open yet. Neither fills an error: this is the hot path. Text must be UTF-8. */
+/** Queues a copy. TL_RETRY: the queue is full (on_drained tells when to go on). TL_CONFLICT:
+ * closing or not open yet. Neither fills an error: this is the hot path. Text must be UTF-8. */
 TL_MUST_CHECK enum tl_status tl_ws_send(struct tl_ws *ws, bool is_text, const void *data,
                                         size_t len);
 
@@ -99,8 +99,8 @@ void tl_ws_stop_reading(struct tl_ws *ws);
 TL_MUST_CHECK enum tl_status tl_ws_ping(struct tl_ws *ws, const void *data, size_t len);
 
 void *tl_ws_arg(const struct tl_ws *ws);
-void tl_ws_set_arg(struct tl_ws *ws, void *arg); /* given to callbacks from now on */
-const char *tl_ws_peer(const struct tl_ws *ws);  /* "127.0.0.1" */
+void tl_ws_set_arg(struct tl_ws *ws, void *arg);       /* given to callbacks from now on */
+const char *tl_ws_peer(const struct tl_ws *ws);        /* "127.0.0.1" */
 const char *tl_ws_subprotocol(const struct tl_ws *ws); /* agreed on; "" when none */
 
 #endif

@@ -273,8 +273,8 @@ static enum tl_status take_url_parts(struct tl_ws_dial *dial, CURLU *url, struct
     dial->authority = port ? tl_arena_printf(&dial->arena, "%s:%s", host, port) : host;
     size_t len = strlen(host);
     dial->host = host[0] == '[' ? tl_arena_strndup(&dial->arena, host + 1, len - 2) : host;
-    dial->target =
-        tl_arena_printf(&dial->arena, "%s%s%s", path ? path : "/", query ? "?" : "", query ? query : "");
+    dial->target = tl_arena_printf(&dial->arena, "%s%s%s", path ? path : "/", query ? "?" : "",
+                                   query ? query : "");
     return TL_OK;
 }
 

@@ -18,7 +18,8 @@ size_t tl_ws_frame_size(size_t payload_len, int is_masked)
     return header_size(payload_len, is_masked) + payload_len;
 }
 
-/* Eight bytes at a time: a call's audio is masked twice a turn, and bytewise it showed in profiles. */
+/* Eight bytes at a time: a call's audio is masked twice a turn, and bytewise it showed in profiles.
+ */
 static void copy_masked(uint8_t *to, const uint8_t *from, size_t len, const uint8_t mask[4])
 {
     uint64_t wide;

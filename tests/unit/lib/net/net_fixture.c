@@ -108,7 +108,8 @@ void peer_connect(struct peer *p, struct fixture *f, int port)
     tl_buf_init(&p->in, PEER_BYTES_MAX);
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(p->fd >= 0);
-    assert_int_equal(connect(p->fd, (struct sockaddr *)&sa, sizeof(sa)), 0); /* the backlog takes it */
+    assert_int_equal(connect(p->fd, (struct sockaddr *)&sa, sizeof(sa)),
+                     0); /* the backlog takes it */
     assert_int_equal(setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
     assert_int_equal(uv_poll_init(&f->loop, &p->poll, p->fd), 0);
     p->poll.data = p;

@@ -109,8 +109,8 @@ static struct tl_http_call *start(struct site *site, const char *path, struct ou
 static void post_sends_everything_and_hears_the_answer(void **state)
 {
     const struct tl_http_header headers[] = {{"I-Twilio-Idempotency-Token", "token"}, {NULL, NULL}};
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     (void)start(&site, "/2010/Calls.json?x=1", &o,
@@ -125,17 +125,18 @@ static void post_sends_everything_and_hears_the_answer(void **state)
     assert_int_equal(o.status, 200);
     assert_string_equal(o.body, "hello");
     assert_string_equal(o.error, "");
-    assert_string_equal(site.seen, "POST /2010/Calls.json?x=1 Basic QUMxOnNlY3JldA== token Status=completed");
+    assert_string_equal(site.seen,
+                        "POST /2010/Calls.json?x=1 Basic QUMxOnNlY3JldA== token Status=completed");
 }
 
 static void methods_go_out_as_given(void **state)
 {
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"};
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(methods); i++) {
-        struct outcome o;
+        static struct outcome o;
         (void)start(&site, "/", &o, (struct tl_http_call_options){.method = methods[i]});
         fixture_wait(site.f, &o.is_there, methods[i]);
         assert_int_equal(o.status, 200);
@@ -147,8 +148,8 @@ static void methods_go_out_as_given(void **state)
 
 static void errors_of_the_server_are_answers(void **state)
 {
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     (void)start(&site, "/busy", &o, (struct tl_http_call_options){0});
@@ -160,8 +161,8 @@ static void errors_of_the_server_are_answers(void **state)
 
 static void a_long_answer_is_cut_off(void **state)
 {
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     (void)start(&site, "/big", &o, (struct tl_http_call_options){.max_body_bytes = 1000});
@@ -173,8 +174,8 @@ static void a_long_answer_is_cut_off(void **state)
 
 static void a_slow_answer_times_out(void **state)
 {
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     (void)start(&site, "/later", &o, (struct tl_http_call_options){.timeout_ms = 50});
@@ -188,8 +189,8 @@ static void a_slow_answer_times_out(void **state)
 
 static void nobody_there_is_told_as_not_sent(void **state)
 {
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     tl_http_server_stop_listening(site.server);
@@ -203,8 +204,8 @@ static void nobody_there_is_told_as_not_sent(void **state)
 
 static void cancelled_calls_never_answer(void **state)
 {
-    struct site site;
-    struct outcome o, other;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o, other;
 
     site_open(&site, *state);
     struct tl_http_call *call = start(&site, "/later", &o, (struct tl_http_call_options){0});
@@ -218,8 +219,8 @@ static void cancelled_calls_never_answer(void **state)
 
 static void many_at_once_are_answered_once_each(void **state)
 {
-    struct site site;
-    struct outcome o[50];
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o[50];
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(o); i++)
@@ -233,8 +234,8 @@ static void many_at_once_are_answered_once_each(void **state)
 
 static void destroy_answers_what_is_under_way(void **state)
 {
-    struct site site;
-    struct outcome o;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct outcome o;
 
     site_open(&site, *state);
     (void)start(&site, "/later", &o, (struct tl_http_call_options){0});
@@ -253,8 +254,12 @@ static void bad_requests_are_invalid(void **state)
     static const struct {
         const char *method, *url;
     } cases[] = {
-        {"GET", "ftp://localhost/"}, {"GET", "nonsense:"}, {"GET", ""},
-        {"G T", "http://localhost/"}, {"", "http://localhost/"}, {"GET\r\nX: y", "http://localhost/"},
+        {"GET", "ftp://localhost/"},
+        {"GET", "nonsense:"},
+        {"GET", ""},
+        {"G T", "http://localhost/"},
+        {"", "http://localhost/"},
+        {"GET\r\nX: y", "http://localhost/"},
     };
     struct fixture *f = *state;
     struct tl_error err;

@@ -56,7 +56,8 @@ static void on_request(void *arg, struct tl_http_exchange *x)
         tl_http_respond(x, 200, "text/plain", body, len, NULL);
         free(body);
     } else {
-        const struct tl_http_header headers[] = {{"X-Extra", "one"}, {"X-Bad", "a\r\nb"}, {NULL, NULL}};
+        const struct tl_http_header headers[] = {
+            {"X-Extra", "one"}, {"X-Bad", "a\r\nb"}, {NULL, NULL}};
         struct tl_bytes body = tl_http_request_body(r);
         tl_http_respond(x, 200, "text/plain", body.len ? (const char *)body.data : "hello",
                         body.len ? body.len : 5, headers);
@@ -81,12 +82,13 @@ static void site_open(struct site *site, struct fixture *f)
 
 static void get_is_answered_with_length_and_headers(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
     peer_connect(&p, *state, tl_http_server_port(site.server));
-    peer_send_text(&p, "GET /a HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nX-Twilio-Signature: sig=\r\n\r\n");
+    peer_send_text(
+        &p, "GET /a HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nX-Twilio-Signature: sig=\r\n\r\n");
     peer_wait_for_text(&p, "hello");
     assert_ptr_equal(strstr(tl_buf_str(&p.in), "HTTP/1.1 200 OK\r\n"), tl_buf_str(&p.in));
     assert_non_null(strstr(tl_buf_str(&p.in), "\r\nContent-Length: 5\r\n"));
@@ -99,8 +101,9 @@ static void get_is_answered_with_length_and_headers(void **state)
 
 static void post_body_comes_whole(void **state)
 {
-    static const char text[] = "POST /form HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nCallSid=CA1";
-    struct site site;
+    static const char text[] =
+        "POST /form HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nCallSid=CA1";
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -123,7 +126,7 @@ static void empty_posts_are_dispatched(void **state)
         "DELETE /e HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST /e HTTP/1.1\r\nHost: h\r\n\r\n",
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(heads); i++) {
@@ -137,7 +140,7 @@ static void empty_posts_are_dispatched(void **state)
 
 static void the_answer_may_come_later(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -148,7 +151,8 @@ static void the_answer_may_come_later(void **state)
         fixture_wait(site.f, &site.is_waiting, "the handler");
         fixture_turn(site.f, 10);
         assert_int_equal(p.in.len, 0);
-        assert_string_equal(tl_http_request_target(tl_http_exchange_request(site.waiting)), "/later?x=1");
+        assert_string_equal(tl_http_request_target(tl_http_exchange_request(site.waiting)),
+                            "/later?x=1");
         tl_http_respond(site.waiting, 202, "text/plain", "late", 4, NULL);
         peer_wait_for_text(&p, "202 Accepted");
         peer_wait_for_text(&p, "\r\n\r\nlate");
@@ -171,7 +175,7 @@ static void pipelining_is_answered_once_and_closed(void **state)
         "GET /later HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(firsts); i++) {
@@ -199,7 +203,7 @@ static void pipelining_is_answered_once_and_closed(void **state)
 
 static void a_peer_that_leaves_is_told_about(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -213,7 +217,7 @@ static void a_peer_that_leaves_is_told_about(void **state)
 
 static void problems_are_rfc_9457_documents(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -225,9 +229,52 @@ static void problems_are_rfc_9457_documents(void **state)
     peer_close(&p);
 }
 
+static void http_1_0_is_answered_and_closed(void **state)
+{
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    struct peer p;
+
+    site_open(&site, *state);
+    peer_connect(&p, *state, tl_http_server_port(site.server));
+    peer_send_text(&p, "GET /a HTTP/1.0\r\n\r\n");
+    peer_wait_for_close(&p);
+    assert_non_null(strstr(tl_buf_str(&p.in), "\r\n\r\nhello"));
+    peer_close(&p);
+}
+
+static void addresses_are_cut_in_two(void **state)
+{
+    static const struct {
+        const char *text, *host;
+        int port;
+    } cases[] = {
+        {"127.0.0.1:8080", "127.0.0.1", 8080},
+        {":0", "", 0},
+        {"[::1]:9", "::1", 9},
+        {"localhost:65535", "localhost", 65535},
+        {"a:65536", NULL, 0},
+        {"a", NULL, 0},
+        {"a:", NULL, 0},
+        {"a:-1", NULL, 0},
+        {"a:1x", NULL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
+        char host[TL_HTTP_HOST_SIZE];
+        struct tl_error err;
+        int port = -1;
+        enum tl_status st = tl_http_address_parse(cases[i].text, host, &port, &err);
+        assert_int_equal(st, cases[i].host ? TL_OK : TL_INVALID);
+        if (!cases[i].host)
+            continue;
+        assert_string_equal(host, cases[i].host);
+        assert_int_equal(port, cases[i].port);
+    }
+}
+
 static void head_has_the_length_and_no_body(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -241,7 +288,7 @@ static void head_has_the_length_and_no_body(void **state)
 
 static void big_answers_arrive_whole(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -255,12 +302,13 @@ static void big_answers_arrive_whole(void **state)
 
 static void expect_continue_is_greeted(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
     peer_connect(&p, *state, tl_http_server_port(site.server));
-    peer_send_text(&p, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    peer_send_text(
+        &p, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
     peer_wait_for_text(&p, "HTTP/1.1 100 Continue\r\n\r\n");
     peer_send_text(&p, "abc");
     peer_wait_for_text(&p, "\r\n\r\nabc");
@@ -275,6 +323,8 @@ static void malformed_requests_are_refused(void **state)
         {"NONSENSE\r\n\r\n", "400 Bad Request"},
         {"\x16\x03\x01\x02\x01 tls hello\r\n\r\n", "400 Bad Request"},
         {"GET /a HTTP/1.1\r\n\r\n", "400 Bad Request"}, /* no Host */
+        {"GET /a\r\nHost: h\r\n\r\n", "400 Bad Request"},
+        {"GET /a HTTP/3.7\r\nHost: h\r\n\r\n", "400 Bad Request"},
         {"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"},
         {"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", "400 Bad Request"},
         {"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: -5\r\n\r\n", "400 Bad Request"},
@@ -288,7 +338,7 @@ static void malformed_requests_are_refused(void **state)
         {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"},
         {"GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n", "403"}, /* libwebsockets' own word */
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
@@ -319,7 +369,7 @@ static void targets_are_put_together_again(void **state)
         {"/a?p=100%25&q=%26", "/a?p=100%25&q=%26"},
         {"/hook?sig=Zm9v-_~.x", "/hook?sig=Zm9v-_~.x"},
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -339,7 +389,7 @@ static void targets_are_put_together_again(void **state)
 
 static void stop_listening_lets_connections_live(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -382,7 +432,7 @@ static void a_taken_port_is_a_conflict_unless_shared(void **state)
 
 static void destroy_with_requests_open_leaves_nothing(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer waiting, reading, idle;
 
     site_open(&site, *state);
@@ -417,6 +467,8 @@ int main(void)
         CASE(pipelining_is_answered_once_and_closed),
         CASE(a_peer_that_leaves_is_told_about),
         CASE(problems_are_rfc_9457_documents),
+        CASE(http_1_0_is_answered_and_closed),
+        CASE(addresses_are_cut_in_two),
         CASE(head_has_the_length_and_no_body),
         CASE(big_answers_arrive_whole),
         CASE(expect_continue_is_greeted),

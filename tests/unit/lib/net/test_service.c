@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -156,7 +156,8 @@ static const char *get(struct child *c, const char *request)
     ssize_t n;
 
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-    (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", request);
+    (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+                   request);
     assert_int_equal(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
     while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
         len += (size_t)n;

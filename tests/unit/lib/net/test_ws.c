@@ -1,10 +1,10 @@
 /* WebSockets, server and client, on real sockets: net/ws.h. */
 #include "net_fixture.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,7 +23,6 @@ struct side {
     struct tl_ws_close end;
     char reason[256];
     bool echoes;
-
 };
 
 static void side_reset(struct side *side)
@@ -97,7 +96,8 @@ static void on_pong(void *arg, struct tl_ws *ws, const void *data, size_t len)
     side->has_pong = true;
 }
 
-static const struct tl_ws_callbacks callbacks = {on_open, on_message, on_close, on_drained, on_pong};
+static const struct tl_ws_callbacks callbacks = {on_open, on_message, on_close, on_drained,
+                                                 on_pong};
 
 static void on_request(void *arg, struct tl_http_exchange *x)
 {
@@ -209,7 +209,7 @@ static size_t frame(uint8_t *to, int first, const char *text)
 
 static void fragments_and_single_bytes_are_assembled(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
     uint8_t bytes[256];
     size_t n = 0;
@@ -231,7 +231,10 @@ static void fragments_and_single_bytes_are_assembled(void **state)
         assert_true(site.side.last_is_text);
         peer_wait_for_bytes(&p, 6 + 2 + 17);
         assert_non_null(memmem(p.in.data, p.in.len, "\x81\x11{\"event\":\"media\"}", 19));
-        assert_non_null(memmem(p.in.data, p.in.len, "\x8a\x04" "beat", 6));
+        assert_non_null(memmem(p.in.data, p.in.len,
+                               "\x8a\x04"
+                               "beat",
+                               6));
     }
     assert_int_equal(site.side.messages, 2);
     peer_close(&p);
@@ -243,7 +246,7 @@ static void fragments_and_single_bytes_are_assembled(void **state)
 
 static void frames_behind_the_handshake_are_taken(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
     uint8_t bytes[512];
     size_t n = strlen(HANDSHAKE "\r\n");
@@ -277,7 +280,7 @@ static void bad_handshakes_are_refused(void **state)
         {"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
          "400 Bad Request"},
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
@@ -295,7 +298,7 @@ static void bad_handshakes_are_refused(void **state)
 static void protocol_errors_end_the_connection(void **state)
 {
     static const int firsts[] = {0x83, 0xc1, 0x80, 0x09}; /* opcode, rsv, stray, cut control */
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(firsts); i++) {
@@ -318,8 +321,8 @@ static void client_and_server_exchange_messages(void **state)
 {
     static const size_t sizes[] = {0, 1, 125, 126, 5000, 65535, 65536, 1024 * 1024};
     const struct tl_http_header headers[] = {{"Authorization", "Bearer key"}, {NULL, NULL}};
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
     char *data = malloc(1024 * 1024);
 
     assert_non_null(data);
@@ -327,9 +330,9 @@ static void client_and_server_exchange_messages(void **state)
         data[i] = (char)(i * 31);
     site_open(&site, *state);
     site.limits.queue_bytes = 3 * 1024 * 1024;
-    open_client(&site, &client,
-                (struct tl_ws_connect_options){.headers = headers,
-                                               .limits.queue_bytes = 3 * 1024 * 1024});
+    open_client(
+        &site, &client,
+        (struct tl_ws_connect_options){.headers = headers, .limits.queue_bytes = 3 * 1024 * 1024});
     assert_string_equal(site.target, "/media?call=CA%2B1");
     assert_string_equal(site.authorization, "Bearer key");
     for (size_t i = 0; i < TL_ARRAY_LEN(sizes); i++) {
@@ -358,13 +361,14 @@ static void client_and_server_exchange_messages(void **state)
 
 static void a_burst_keeps_its_order(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
     int expected = 5000;
 
     site_open(&site, *state);
     site.limits.queue_bytes = 4 * 1024 * 1024;
-    open_client(&site, &client, (struct tl_ws_connect_options){.limits.queue_bytes = 4 * 1024 * 1024});
+    open_client(&site, &client,
+                (struct tl_ws_connect_options){.limits.queue_bytes = 4 * 1024 * 1024});
     for (int i = 0; i < expected; i++) {
         char text[300];
         int n = snprintf(text, sizeof(text), "%0250d", i);
@@ -387,8 +391,8 @@ static void a_burst_keeps_its_order(void **state)
 
 static void the_server_may_close_with_a_reason(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
 
     site_open(&site, *state);
     open_client(&site, &client, (struct tl_ws_connect_options){0});
@@ -407,12 +411,12 @@ static void the_server_may_close_with_a_reason(void **state)
 
 static void refusals_reach_the_client(void **state)
 {
-    static const int statuses[] = {400, 401, 403, 404, 429, 500, 503};
-    struct site site;
+    static const int statuses[] = {302, 400, 401, 403, 404, 429, 500, 503};
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(statuses); i++) {
-        struct side client;
+        static struct side client;
         site.refusal = statuses[i];
         (void)start_client(&site, &client, (struct tl_ws_connect_options){0}, "ws");
         fixture_wait(site.f, &client.is_closed, "the client's on_close");
@@ -424,10 +428,55 @@ static void refusals_reach_the_client(void **state)
     assert_int_equal(site.side.opens + site.side.closes, 0);
 }
 
+/* What a server answers that is no WebSocket server, or a broken one. */
+static void wrong_answers_open_nothing(void **state)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "not HTTP at all\r\n\r\n",
+        "",
+    };
+    struct fixture *f = *state;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(in);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&in, &len), 0);
+    for (size_t i = 0; i < TL_ARRAY_LEN(answers); i++) {
+        char url[64], request[2048];
+        struct side client = {0};
+        struct tl_error err;
+        struct tl_ws *ws;
+        int fd;
+        (void)snprintf(url, sizeof(url), "ws://127.0.0.1:%d/", ntohs(in.sin_port));
+        const struct tl_ws_connect_options options = {
+            .url = url, .callbacks = &callbacks, .arg = &client};
+        assert_int_equal(tl_ws_connect(f->net, &options, &ws, &err), TL_OK);
+        while ((fd = accept(listener, NULL, NULL)) < 0)
+            fixture_turn(f, 1);
+        while (recv(fd, request, sizeof(request), MSG_DONTWAIT) <= 0)
+            fixture_turn(f, 1);
+        assert_int_equal(send(fd, answers[i], strlen(answers[i]), 0), strlen(answers[i]));
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        fixture_wait(f, &client.is_closed, "the client's on_close");
+        assert_int_equal(client.opens, 0);
+        assert_int_equal(client.closes, 1);
+        assert_true(client.end.abrupt);
+        assert_int_equal(client.end.http_status, i == 2 ? 200 : 0);
+        (void)close(fd);
+    }
+    (void)close(listener);
+}
+
 static void nobody_there_is_reported_once(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
 
     site_open(&site, *state);
     tl_http_server_stop_listening(site.server);
@@ -442,11 +491,10 @@ static void nobody_there_is_reported_once(void **state)
 
 static void a_silent_server_times_out(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
 
     struct fixture *f = *state;
-
 
     site_open(&site, f);
     site.refusal = 0;
@@ -473,8 +521,8 @@ static void a_silent_server_times_out(void **state)
 
 static void closing_while_connecting_gives_up(void **state)
 {
-    struct site site;
-    struct side early, later;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side early, later;
 
     site_open(&site, *state);
     struct tl_ws *ws = start_client(&site, &early, (struct tl_ws_connect_options){0}, "ws");
@@ -518,14 +566,15 @@ static void a_subprotocol_is_echoed_only_if_offered(void **state)
         {NULL, "realtime", ""},
         {"realtime", NULL, ""},
     };
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
-        struct side client;
+        static struct side client;
         site.subprotocol = cases[i].served;
         side_reset(&site.side);
-        open_client(&site, &client, (struct tl_ws_connect_options){.subprotocol = cases[i].offered});
+        open_client(&site, &client,
+                    (struct tl_ws_connect_options){.subprotocol = cases[i].offered});
         fixture_wait(site.f, &site.side.is_open, "the server's on_open");
         assert_string_equal(tl_ws_subprotocol(client.ws), cases[i].agreed);
         assert_string_equal(tl_ws_subprotocol(site.side.ws), cases[i].agreed);
@@ -538,8 +587,8 @@ static void a_subprotocol_is_echoed_only_if_offered(void **state)
 
 static void abort_resets_the_connection(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
     struct peer p;
 
     site_open(&site, *state);
@@ -566,10 +615,12 @@ static void abort_resets_the_connection(void **state)
 
 static void a_full_queue_says_retry_and_drains(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
     struct peer p;
-    static char data[60000];
+    static char whole[300 * 1024];
+    char *data = whole;
+    const size_t size = 60000;
     enum tl_status st = TL_OK;
     size_t sent = 0;
 
@@ -579,12 +630,14 @@ static void a_full_queue_says_retry_and_drains(void **state)
     fixture_wait(site.f, &site.side.is_open, "the server's on_open");
     assert_int_equal(uv_poll_stop(&p.poll), 0); /* the peer does not read */
     for (int i = 0; i < 1000 && st == TL_OK; i++) {
-        st = tl_ws_send(site.side.ws, false, data, sizeof(data));
+        st = tl_ws_send(site.side.ws, false, data, size);
         sent += st == TL_OK;
         if (i % 3 == 0)
             fixture_turn(site.f, 2); /* what the kernel takes goes */
     }
     assert_int_equal(st, TL_RETRY);
+    assert_int_equal(tl_ws_send(site.side.ws, false, data, 300 * 1024),
+                     TL_INVALID); /* never fits */
     assert_true(tl_ws_buffered(site.side.ws) <= 256 * 1024);
     assert_true(tl_ws_buffered(site.side.ws) > 0);
     assert_false(site.side.is_drained);
@@ -595,11 +648,11 @@ static void a_full_queue_says_retry_and_drains(void **state)
     open_client(&site, &client, (struct tl_ws_connect_options){0});
     fixture_wait(site.f, &site.side.is_open, "the server's on_open");
     sent = 0;
-    while (tl_ws_send(site.side.ws, false, data, sizeof(data)) == TL_OK)
+    while (tl_ws_send(site.side.ws, false, data, size) == TL_OK)
         sent++;
-    assert_int_equal(sent, 256 * 1024 / (sizeof(data) + 4));
+    assert_int_equal(sent, 256 * 1024 / (size + 4));
     fixture_wait(site.f, &site.side.is_drained, "on_drained");
-    assert_int_equal(tl_ws_send(site.side.ws, false, data, sizeof(data)), TL_OK);
+    assert_int_equal(tl_ws_send(site.side.ws, false, data, size), TL_OK);
     while (client.messages < (int)sent + 1)
         wait_message(&site, &client);
     tl_buf_finish(&client.last);
@@ -607,8 +660,8 @@ static void a_full_queue_says_retry_and_drains(void **state)
 
 static void long_messages_close_with_1009(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
     static char data[20000];
 
     site_open(&site, *state);
@@ -624,7 +677,7 @@ static void long_messages_close_with_1009(void **state)
 
 static void a_half_open_peer_is_noticed(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open(&site, *state);
@@ -640,8 +693,8 @@ static void a_half_open_peer_is_noticed(void **state)
 
 static void a_live_peer_is_kept(void **state)
 {
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
 
     site_open(&site, *state);
     site.limits.keepalive_ms = 10;
@@ -657,12 +710,13 @@ static void a_live_peer_is_kept(void **state)
 
 static void destroy_with_open_connections_closes_each_once(void **state)
 {
-    struct site site;
-    struct side clients[5], connecting;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side clients[5], connecting;
 
     site_open(&site, *state);
     for (size_t i = 0; i < TL_ARRAY_LEN(clients); i++) {
-        open_client(&site, &clients[i], (struct tl_ws_connect_options){.limits.keepalive_ms = 1000});
+        open_client(&site, &clients[i],
+                    (struct tl_ws_connect_options){.limits.keepalive_ms = 1000});
         assert_int_equal(tl_ws_send(clients[i].ws, true, "unsent", 6), TL_OK);
     }
     (void)start_client(&site, &connecting, (struct tl_ws_connect_options){0}, "ws");
@@ -682,8 +736,8 @@ static void destroy_with_open_connections_closes_each_once(void **state)
 static void tls_is_verified(void **state)
 {
     const char *cert = getenv("TEST_CERT_FILE"), *key = getenv("TEST_KEY_FILE");
-    struct site site;
-    struct side client;
+    static struct site site; /* outlives the test: the teardown closes what is open */
+    static struct side client;
 
     site_open_on(&site, *state, cert, key);
     client.ws = start_client(&site, &client, (struct tl_ws_connect_options){0}, "wss");
@@ -701,7 +755,7 @@ static void tls_is_verified(void **state)
     struct tl_ws *ws;
     char url[64]; /* the certificate is for localhost, not for this */
     (void)snprintf(url, sizeof(url), "wss://127.0.0.1:%d/", tl_http_server_port(site.server));
-    struct side wrong = {0};
+    static struct side wrong;
     const struct tl_ws_connect_options options = {
         .url = url, .callbacks = &callbacks, .arg = &wrong};
     assert_int_equal(tl_ws_connect(site.f->net, &options, &ws, &err), TL_OK);
@@ -713,7 +767,7 @@ static void tls_is_verified(void **state)
 
 static void plain_text_at_a_tls_port_opens_nothing(void **state)
 {
-    struct site site;
+    static struct site site; /* outlives the test: the teardown closes what is open */
     struct peer p;
 
     site_open_on(&site, *state, getenv("TEST_CERT_FILE"), getenv("TEST_KEY_FILE"));
@@ -737,7 +791,8 @@ static int make_certificate(void **state)
     (void)snprintf(command, sizeof(command),
                    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
                    "-subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2 "
-                   "-keyout %s -out %s 2>/dev/null", key, cert);
+                   "-keyout %s -out %s 2>/dev/null",
+                   key, cert);
     if (system(command) != 0)
         return -1;
     (void)setenv("TEST_CERT_FILE", cert, 1);
@@ -769,6 +824,7 @@ int main(void)
         CASE(a_burst_keeps_its_order),
         CASE(the_server_may_close_with_a_reason),
         CASE(refusals_reach_the_client),
+        CASE(wrong_answers_open_nothing),
         CASE(nobody_there_is_reported_once),
         CASE(a_silent_server_times_out),
         CASE(closing_while_connecting_gives_up),

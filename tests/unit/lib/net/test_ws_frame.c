@@ -46,7 +46,8 @@ static void lengths_take_the_shortest_form(void **state)
     for (size_t i = 0; i < TL_ARRAY_LEN(cases); i++) {
         size_t head = cases[i].size - cases[i].len;
         assert_int_equal(tl_ws_frame_size(cases[i].len, 0), cases[i].size);
-        assert_int_equal(tl_ws_frame_write(to, TL_WS_BINARY, NULL, from, cases[i].len), cases[i].size);
+        assert_int_equal(tl_ws_frame_write(to, TL_WS_BINARY, NULL, from, cases[i].len),
+                         cases[i].size);
         assert_memory_equal(to, cases[i].head, head);
         assert_memory_equal(to + head, from, cases[i].len);
         assert_int_equal(tl_ws_frame_measure(to), cases[i].size);
