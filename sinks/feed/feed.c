@@ -116,6 +116,8 @@ static void free_entry(struct entry *entry)
 
 static void drop_first(struct tl_feed *feed, size_t n)
 {
+    if (n == 0) /* also the queue that was never there: memmove takes no NULL */
+        return;
     for (size_t i = 0; i < n; i++)
         free_entry(feed->queue[i]);
     memmove(feed->queue, feed->queue + n, (feed->queue_n - n) * sizeof(struct entry *));
