@@ -1,6 +1,6 @@
-/* Runs a fuzz target over the files, and the files of the folders, given: how the corpora are tested
- * by a compiler without libFuzzer. Prints a line with the number of inputs; fails when there were
- * none, or when one cannot be read. */
+/* Runs a fuzz target over the files, and the files of the folders, given: how the corpora are
+ * tested by a compiler without libFuzzer. Prints a line with the number of inputs; fails when there
+ * were none, or when one cannot be read. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
