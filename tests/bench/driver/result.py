@@ -39,6 +39,7 @@ class Result:
         self.calls = 0
         self.phrases_sent = self.phrases_heard = self.answers_sent = self.answers_heard = 0
         self.added_in, self.added_out = Samples(), Samples()
+        self.first_out = Samples()  # of added_out, those of a sentence's first delta
         self.complaints = []
         self.dry_ms = 0
 
@@ -90,6 +91,8 @@ class Result:
             at = bisect.bisect_right(arrived, got["rx_from"] + last)
             if at < len(arrived):
                 self._sample(self.added_out, sent_us, call["arrivals"][at][1])
+                if k == 0:
+                    self._sample(self.first_out, sent_us, call["arrivals"][at][1])
 
     def _sample(self, samples, sent_us, got_us):
         if self.window[0] <= sent_us < self.window[1]:

@@ -414,8 +414,8 @@ void tl_tel_call_end(struct tl_tel_call *call, enum tl_tel_status final)
         tl_tel_dial_leg_ended(call);
     tl_tel_ear_finish(&call->ear);
     tl_tel_call_event(call, "ended", json_pack("{s:s}", "status", tl_tel_status_name(final)));
-    if (--call->tel->calls_active == 0 && call->tel->options.call_from)
-        uv_stop(&call->tel->loop);
+    call->tel->calls_active--;
+    tl_tel_stop_when_done(call->tel);
 }
 
 void tl_tel_call_hang_up(struct tl_tel_call *call)

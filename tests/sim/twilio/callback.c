@@ -65,7 +65,8 @@ static struct tl_tel_form *make_form(struct tl_tel_call *call)
 }
 
 /* Takes the form. */
-static void deliver(struct tl_tel_call *call, struct tl_tel_form *form)
+static void deliver(struct tl_tel_call *call, struct tl_tel_form *form, tl_tel_hook_fn on_answer,
+                    void *arg)
 {
     struct tl_tel_hook hook = {
         .call = call,
@@ -73,9 +74,39 @@ static void deliver(struct tl_tel_call *call, struct tl_tel_form *form)
         .url = call->status_callback.url,
         .method = call->status_callback.method,
         .form = form,
+        .on_answer = on_answer,
+        .arg = arg,
     };
 
     tl_tel_hook_send(&hook);
+}
+
+/* A callback that waits until a later one has come through. */
+struct held {
+    struct tl_tel_call *call;
+    struct tl_tel_form *form;
+};
+
+static void release_held(void *arg, const struct tl_tel_hook_answer *answer)
+{
+    struct held *held = arg;
+
+    (void)answer;
+    deliver(held->call, held->form, NULL, NULL);
+    free(held);
+}
+
+/* This one, and behind it the one that was held back, if there is one. */
+static void deliver_before_held(struct tl_tel_call *call, struct tl_tel_form *form)
+{
+    struct tl_tel_form *other = TL_TAKE(call->held_callback);
+    struct held *held = other ? malloc(sizeof(*held)) : NULL;
+
+    if (other && !held)
+        abort();
+    if (held)
+        *held = (struct held){.call = call, .form = other};
+    deliver(call, form, held ? release_held : NULL, held);
 }
 
 static struct tl_tel_form *copy_form(const struct tl_tel_form *form)
@@ -85,14 +116,6 @@ static struct tl_tel_form *copy_form(const struct tl_tel_form *form)
     for (size_t i = 0; i < form->len; i++)
         tl_tel_form_add(out, form->field[i].name, form->field[i].value);
     return out;
-}
-
-static void release_held(struct tl_tel_call *call)
-{
-    struct tl_tel_form *held = TL_TAKE(call->held_callback);
-
-    if (held)
-        deliver(call, held);
 }
 
 void tl_tel_callback_status(struct tl_tel_call *call)
@@ -107,7 +130,7 @@ void tl_tel_callback_status(struct tl_tel_call *call)
         tl_tel_form_free(form);
         return;
     case TL_TEL_DELIVER_TWICE:
-        deliver(call, copy_form(form));
+        deliver(call, copy_form(form), NULL, NULL);
         break;
     case TL_TEL_DELIVER_SWAPPED:
         if (call->held_callback || is_final)
@@ -122,9 +145,10 @@ void tl_tel_callback_status(struct tl_tel_call *call)
     case TL_TEL_DELIVER_IN_ORDER:
         break;
     }
-    deliver(call, form);
-    if (call->tel->faults.delivery != TL_TEL_DELIVER_LATE_INITIATED || is_final)
-        release_held(call);
+    if (is_final || call->tel->faults.delivery == TL_TEL_DELIVER_SWAPPED)
+        deliver_before_held(call, form);
+    else
+        deliver(call, form, NULL, NULL);
 }
 
 void tl_tel_callback_stream(struct tl_tel_call *call, const struct tl_tel_target *target,

@@ -170,13 +170,15 @@ static void post_calls(struct tl_tel *tel, struct tl_http_exchange *x)
 
 static void get_calls(struct tl_tel *tel, struct tl_http_exchange *x)
 {
+    const char *active = tl_http_request_arg(tl_http_exchange_request(x), "active");
     json_t *calls = json_array();
 
     for (size_t i = 0; i < tel->calls; i++)
-        json_array_append_new(calls, tl_tel_report_line(tel->call[i]));
+        if (!active || !tl_tel_status_is_final(tel->call[i]->status))
+            json_array_append_new(calls, tl_tel_report_line(tel->call[i]));
     answer_json(x, 200,
-                json_pack("{s:o, s:I, s:I}", "calls", calls, "active",
-                          (json_int_t)tel->calls_active, "tick_late_max_us",
+                json_pack("{s:o, s:I, s:I, s:I}", "calls", calls, "total", (json_int_t)tel->calls,
+                          "active", (json_int_t)tel->calls_active, "tick_late_max_us",
                           (json_int_t)tel->wheel.late_max_us));
 }
 

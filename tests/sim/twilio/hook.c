@@ -77,6 +77,8 @@ static void finish(struct sending *s, const struct tl_tel_hook_answer *answer)
                           s->current, answer->error ? answer->error : "", answer->status);
     if (s->hook.on_answer)
         s->hook.on_answer(s->hook.arg, answer);
+    s->call->tel->pending--;
+    tl_tel_stop_when_done(s->call->tel);
     tl_timer_finish(&s->timer);
     tl_tel_url_finish(&s->url);
     tl_tel_form_free(s->form);
@@ -289,6 +291,7 @@ void tl_tel_hook_send(const struct tl_tel_hook *hook)
     s->form = hook->form ? hook->form : tl_tel_form_new();
     s->current = strdup(hook->url);
     s->start_us = tl_mono_us();
+    s->call->tel->pending++;
     snprintf(s->method, sizeof(s->method), "%s", hook->method ? hook->method : "POST");
     tl_uuid_format(&token, s->token);
     if (s->call->tel->is_stopping)

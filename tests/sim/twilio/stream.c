@@ -291,6 +291,8 @@ static void report(struct tl_tel_stream *s, const struct tl_ws_close *close)
 
 static void destroy(struct tl_tel_stream *s)
 {
+    s->call->tel->pending--;
+    tl_tel_stop_when_done(s->call->tel);
     tl_timer_finish(&s->timer);
     tl_tel_target_set(&s->callback, NULL, NULL);
     json_decref(s->parameters);
@@ -419,6 +421,7 @@ void tl_tel_stream_open(struct tl_tel_call *call, const struct tl_tel_node *node
         abort();
     s->call = call;
     s->opened_us = tl_mono_us();
+    call->tel->pending++;
     s->url = without_query(call, tl_tel_node_attr(node, "url"));
     s->name = strdup(name ? name : "");
     s->parameters = read_parameters(node);

@@ -8,6 +8,12 @@
 
 #include "base/time.h"
 
+void tl_tel_stop_when_done(struct tl_tel *tel)
+{
+    if (tel->options.call_from && tel->calls_active == 0 && tel->pending == 0)
+        uv_stop(&tel->loop);
+}
+
 void tl_tel_sid_make(const char *letters, size_t index, char ret_sid[TL_TEL_SID_SIZE])
 {
     unsigned char raw[16];

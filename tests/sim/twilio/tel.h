@@ -111,6 +111,7 @@ struct tl_tel {
     struct tl_tel_call **call; /* all that ever were, by index; a Call SID ends with its index */
     size_t calls, calls_cap;
     size_t calls_active;
+    size_t pending; /* webhooks under way and sockets not yet closed */
     struct tl_tel_conference *conferences;
     int64_t queue_free_at_ms; /* when the next call by REST may leave the queue (monotonic) */
 
@@ -119,6 +120,9 @@ struct tl_tel {
     bool is_stopping;
     int exit_status;
 };
+
+/** With --call: leaves the loop once the call is over and everything about it has been sent. */
+void tl_tel_stop_when_done(struct tl_tel *tel);
 
 /** Random hex behind the two letters; `index` in the last eight digits if it is not SIZE_MAX. */
 void tl_tel_sid_make(const char *letters, size_t index, char ret_sid[TL_TEL_SID_SIZE]);
