@@ -1,13 +1,26 @@
 /* TwiML documents (Twilio, "TwiML for Programmable Voice"): see twiml.h. */
 #include "twilio/twiml.h"
 
+#include <string.h>
+
 #define HEADER "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>"
 #define FOOTER "</Response>"
+
+/* U+FFFE and U+FFFF: UTF-8, but no characters of XML. */
+static bool is_noncharacter(const char *s)
+{
+    return strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0;
+}
 
 static void add_text(struct tl_buf *out, const char *s)
 {
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
+        if (is_noncharacter(s)) {
+            tl_buf_add_char(out, '?');
+            s += 2;
+            continue;
+        }
         switch (c) {
         case '&':
             tl_buf_add_str(out, "&amp;");
