@@ -266,16 +266,32 @@ static void free_series(struct tl_metric_vec *vec)
     vec->len = 0;
 }
 
+static void free_part(struct part *part)
+{
+    for (const struct tl_metric *row = part->rows; row->name; row++)
+        if (row->labels)
+            free_series((struct tl_metric_vec *)(part->values + row->offset));
+    free(part);
+}
+
+void tl_metrics_remove(struct tl_metrics *metrics, void *values)
+{
+    for (struct part **p = &metrics->parts; *p; p = &(*p)->next)
+        if ((void *)(*p)->values == values) {
+            struct part *gone = *p;
+            *p = gone->next;
+            free_part(gone);
+            return;
+        }
+}
+
 void tl_metrics_destroy(struct tl_metrics *metrics)
 {
     if (!metrics)
         return;
     for (struct part *p = metrics->parts, *next; p; p = next) {
         next = p->next;
-        for (const struct tl_metric *row = p->rows; row->name; row++)
-            if (row->labels)
-                free_series((struct tl_metric_vec *)(p->values + row->offset));
-        free(p);
+        free_part(p);
     }
     for (struct collector *c = metrics->collectors, *next; c; c = next) {
         next = c->next;

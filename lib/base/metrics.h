@@ -143,6 +143,9 @@ void tl_metrics_destroy(struct tl_metrics *metrics);
  *  set to zero. Asserts the naming rules, and that no name is there twice. */
 void tl_metrics_add(struct tl_metrics *metrics, const struct tl_metric *rows, void *values);
 
+/** Takes a part's values out again, before their memory goes. Unknown ones are ignored. */
+void tl_metrics_remove(struct tl_metrics *metrics, void *values);
+
 /** Has fn(arg) called before each print, to refresh gauges that nobody keeps (queue lengths). */
 void tl_metrics_on_collect(struct tl_metrics *metrics, tl_metrics_collect_fn fn, void *arg);
 

@@ -63,8 +63,8 @@ enum tl_status tl_kafka_create(const struct tl_kafka_options *options, struct tl
     kafka->client_id = strdup(options->client_id);
     kafka->prefix_len = strlen(options->settings->topic_prefix);
     kafka->own_registry = options->metrics ? NULL : tl_metrics_create();
-    tl_metrics_add(options->metrics ? options->metrics : kafka->own_registry, kafka_metrics,
-                   &kafka->metrics);
+    kafka->registry = options->metrics ? options->metrics : kafka->own_registry;
+    tl_metrics_add(kafka->registry, kafka_metrics, &kafka->metrics);
     *ret_kafka = kafka;
     return TL_OK;
 }
@@ -75,6 +75,7 @@ void tl_kafka_destroy(struct tl_kafka *kafka)
         return;
     tl_offsets_destroy(kafka->offsets);
     if (kafka->own_registry)
+        tl_metrics_remove(kafka->registry, &kafka->metrics);
         tl_metrics_destroy(kafka->own_registry);
     free(kafka->client_id);
     free(kafka);

@@ -82,6 +82,8 @@ static void fill_session(struct tl_dialog *d, const struct tl_business *b,
         .has_temperature = b->temperature.set,
         .temperature = b->temperature.value,
         .language = ""};
+    d->talk.prefix_ms = s->semantic_vad ? 0 : s->vad_prefix_ms;
+    d->talk.silence_ms = s->semantic_vad ? 0 : s->vad_silence_ms;
     warn_settings(d, b, replaced, dialect);
 }
 

@@ -411,7 +411,9 @@ bool tl_talk_on_speech_started(struct tl_talk *talk, const char *item_id, int64_
         take_draft_over(talk->speaking, before);
         turn_destroy(before);
     }
-    talk->speaking->start_ms = tl_ear_at(talk->ear, audio_ms, &place) ? place.call_ms : now.call_ms;
+    talk->speaking->start_ms = tl_ear_at(talk->ear, audio_ms + talk->prefix_ms, &place)
+                                   ? place.call_ms
+                                   : now.call_ms;
     talk->speaking->end_ms = talk->speaking->start_ms;
     bool was_cut = interrupt(talk, now);
     pump_finals(talk, now);
@@ -427,7 +429,8 @@ void tl_talk_on_speech_stopped(struct tl_talk *talk, const char *item_id, int64_
     t->has_place = tl_ear_at(talk->ear, audio_ms, &t->place);
     if (!t->has_place)
         return;
-    t->end_ms = t->place.call_ms > t->start_ms ? t->place.call_ms : t->start_ms;
+    int64_t end_ms = t->place.call_ms - talk->silence_ms;
+    t->end_ms = end_ms > t->start_ms ? end_ms : t->start_ms;
     talk->answers_to = t->place.position;
     talk->has_answers_to = true;
 }

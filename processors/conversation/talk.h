@@ -45,6 +45,7 @@ struct tl_talk {
     struct tl_redacted redacted;
     struct tl_ear *ear;           /* borrowed */
     int64_t play_ahead_ms, transcript_wait_ms;
+    int64_t prefix_ms, silence_ms; /* that the provider adds before and behind what was spoken */
     struct tl_talk_turn *turns;   /* in turn order, without finals that were written */
     struct tl_talk_turn *handed;  /* with the redactor, in turn order */
     struct tl_talk_turn *speaking; /* the caller, now; not committed yet */
