@@ -25,7 +25,7 @@ struct tl_kafka {
     const struct tl_log *log;
     const struct tl_kafka_settings *settings;
     struct tl_metrics *registry;     /* NULL: nobody looks */
-    struct tl_metrics *registry; /* where the metrics are */
+    struct tl_metrics *metrics_registry; /* where they are: the process's, or our own */
     struct tl_metrics *own_registry; /* then this one, so that no verb asks */
     struct tl_kafka_metrics metrics;
     char *client_id;
