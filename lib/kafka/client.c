@@ -63,8 +63,8 @@ enum tl_status tl_kafka_create(const struct tl_kafka_options *options, struct tl
     kafka->client_id = strdup(options->client_id);
     kafka->prefix_len = strlen(options->settings->topic_prefix);
     kafka->own_registry = options->metrics ? NULL : tl_metrics_create();
-    kafka->metrics_registry = options->metrics ? options->metrics : kafka->own_registry;
-    tl_metrics_add(kafka->metrics_registry, kafka_metrics, &kafka->metrics);
+    kafka->registry = options->metrics ? options->metrics : kafka->own_registry;
+    tl_metrics_add(kafka->registry, kafka_metrics, &kafka->metrics);
     *ret_kafka = kafka;
     return TL_OK;
 }
@@ -74,7 +74,7 @@ void tl_kafka_destroy(struct tl_kafka *kafka)
     if (!kafka)
         return;
     tl_offsets_destroy(kafka->offsets);
-    tl_metrics_remove(kafka->metrics_registry, &kafka->metrics);
+    tl_metrics_remove(kafka->registry, &kafka->metrics);
     if (kafka->own_registry)
         tl_metrics_destroy(kafka->own_registry);
     free(kafka->client_id);

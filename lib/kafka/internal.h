@@ -24,9 +24,8 @@ struct tl_kafka {
     uv_loop_t *loop;
     const struct tl_log *log;
     const struct tl_kafka_settings *settings;
-    struct tl_metrics *registry;     /* NULL: nobody looks */
-    struct tl_metrics *metrics_registry; /* where they are: the process's, or our own */
-    struct tl_metrics *own_registry; /* then this one, so that no verb asks */
+    struct tl_metrics *registry;     /* where the metrics are: the process's */
+    struct tl_metrics *own_registry; /* or this one; NULL then */
     struct tl_kafka_metrics metrics;
     char *client_id;
     size_t prefix_len;
