@@ -1,4 +1,4 @@
-/* Settings of the databases: each a row. */
+/* Settings of PostgreSQL: each a row. */
 #include "db/settings.h"
 
 #include <string.h>
@@ -10,22 +10,10 @@ static const char *check_postgres(const char *text)
                : "is not postgres://user:password@host:port/database";
 }
 
-static const char *check_redis(const char *text)
-{
-    return strncmp(text, "redis://", 8) == 0 ? NULL : "is not redis://[:password@]host[:port][/n]";
-}
-
 const struct tl_setting tl_postgres_settings[] = {
     TL_SET_STRING(struct tl_postgres_settings, url, "postgres.url",
                   "postgres://trunkline@127.0.0.1:5432/trunkline",
                   "The database; parameters of libpq may follow: ?sslmode=verify-full.",
                   .env = "DATABASE_URL", .secret = true, .check = check_postgres),
-    {0},
-};
-
-const struct tl_setting tl_redis_settings[] = {
-    TL_SET_STRING(struct tl_redis_settings, url, "redis.url", "redis://127.0.0.1:6379/0",
-                  "The Redis server and the number of its database.", .env = "REDIS_URL",
-                  .secret = true, .check = check_redis),
     {0},
 };

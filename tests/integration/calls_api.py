@@ -16,6 +16,8 @@ class CallsApi:
         self.script = []     # answers before it behaves: (status, headers), or "hang up"
         self.ends = True     # an end is carried out
         self.lock = threading.Lock()
+        self.gate = threading.Event()  # cleared: requests are taken and not answered
+        self.gate.set()
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,7 +32,11 @@ class CallsApi:
             def do_POST(self):
                 api.answer(self, "POST")
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                pass  # a client that was killed in mid-request
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -54,6 +60,8 @@ class CallsApi:
         expected = f"/2010-04-01/Accounts/{self.account}/Calls/{sid}.json"
         with self.lock:
             self.requests.append((method, sid, form))
+        self.gate.wait()
+        with self.lock:
             scripted = self.script.pop(0) if self.script and method == "POST" else None
             if scripted == "carry out, then hang up":
                 self.status[sid] = "completed"
