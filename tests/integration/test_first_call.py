@@ -73,7 +73,7 @@ def test_the_ai_ends_the_call_through_rest(call):
     events = call.events()
     intents = [e["tool_intent"] for e in events if e["tool_intent"]]
     results = [e["tool_result"] for e in events if e["tool_result"]]
-    assert [i["tool"] for i in intents] == ["end_call"]
+    assert [i["name"] for i in intents] == ["end_call"]
     assert {r["intent_id"] for r in results} == {intents[0]["intent_id"]}
 
 
