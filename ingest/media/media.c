@@ -14,6 +14,7 @@
 #define CHECK_MS 250
 #define STREAM_SILENT_MS 2000 /* no frame for so long: the stream is dead */
 #define START_WAIT_MS 10000
+#define STUCK_MS 100 /* Kafka takes nothing: try again so much later */
 #define BATCH_ITEMS_MAX 512
 #define RECORD_BYTES_MAX (900u << 10)
 
@@ -95,8 +96,8 @@ static struct tl_media_item to_item(const struct tl_leg *leg, const struct tl_ba
 }
 
 /* One batch for a mailbox out of all dirty legs that are given to it; those are clean then, or have
- * more than fits and stay. */
-static void flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
+ * more than fits and stay. False: Kafka takes nothing now. */
+static bool flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
 {
     static struct tl_media_item items[BATCH_ITEMS_MAX]; /* the loop thread's only */
     struct tl_media_batch record = batch_header(media, epoch);
@@ -124,8 +125,8 @@ static void flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
     }
     if (send_batch(media, mailbox, &record, on_batch, batch, &err) != TL_OK) {
         tl_log_debug(media->ingest->log, "media.batch_not_sent", TL_STR("error", err.msg));
-        free(batch); /* the items stay unsent; the next flush tries again */
-        return;
+        free(batch); /* the items stay unsent; a later flush tries again */
+        return false;
     }
     for (size_t i = 0; i < batch->parts_n; i++) {
         struct tl_leg *leg = batch->parts[i].leg;
@@ -136,6 +137,13 @@ static void flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
         tl_backlog_mark_sent(&leg->backlog, n);
         leg->refs++;
     }
+    return true;
+}
+
+static bool has_unsent(const struct tl_leg *leg)
+{
+    return leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
+           leg->backlog.sent < leg->backlog.len;
 }
 
 static void on_flush(void *arg)
@@ -143,10 +151,11 @@ static void on_flush(void *arg)
     struct tl_media *media = arg;
     struct tl_leg *leg;
 
-    for (leg = media->dirty; leg; leg = leg->next_dirty)
-        if (leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
-            leg->backlog.sent < leg->backlog.len)
-            flush_mailbox(media, leg->conversation, leg->conversation_epoch);
+    media->is_stuck = false;
+    for (leg = media->dirty; leg && !media->is_stuck; leg = leg->next_dirty)
+        if (has_unsent(leg))
+            media->is_stuck =
+                !flush_mailbox(media, leg->conversation, leg->conversation_epoch);
     struct tl_leg *dirty = media->dirty;
     media->dirty = NULL;
     while (dirty) { /* what could not be sent stays dirty */
@@ -154,8 +163,7 @@ static void on_flush(void *arg)
         dirty = leg->next_dirty;
         leg->dirty = false;
         leg->next_dirty = NULL;
-        if (leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
-            leg->backlog.sent < leg->backlog.len)
+        if (has_unsent(leg))
             tl_media_touch(media, leg);
     }
 }
@@ -169,7 +177,8 @@ void tl_media_touch(struct tl_media *media, struct tl_leg *leg)
     media->dirty = leg;
     if (!tl_timer_is_running(&media->flush_timer))
         tl_timer_start(&media->flush_timer, media->ingest->loop,
-                       (uint64_t)media->ingest->settings.batch_ms, on_flush, media);
+                       media->is_stuck ? STUCK_MS : (uint64_t)media->ingest->settings.batch_ms,
+                       on_flush, media);
 }
 
 void tl_media_forget(struct tl_media *media, struct tl_leg *leg)

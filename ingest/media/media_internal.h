@@ -15,6 +15,7 @@ struct tl_media {
     struct tl_leg *legs;        /* all */
     struct tl_leg *by_stream;   /* started ones, by stream SID */
     struct tl_leg *dirty;       /* with unsent items */
+    bool is_stuck;              /* Kafka took nothing at the last flush */
     struct tl_producer *producer;
     struct tl_producer_topic *mailboxes; /* media.v1 */
     struct tl_producer_topic *commands;
