@@ -185,3 +185,13 @@ const char *tl_openai_voice(const char *voice, enum tl_openai_dialect dialect, b
     }
     return voice;
 }
+
+const char *tl_openai_transcription_model(const char *model, enum tl_openai_dialect dialect)
+{
+    static const char *const older[] = {"gpt-4o-transcribe", "gpt-4o-mini-transcribe", "whisper-1"};
+
+    for (size_t i = 0; i < TL_ARRAY_LEN(older); i++)
+        if (strcmp(older[i], model) == 0)
+            return model;
+    return dialect == TL_OPENAI_BETA ? "gpt-4o-mini-transcribe" : model;
+}

@@ -67,4 +67,8 @@ void tl_openai_response_cancel(struct tl_buf *out, const char *response_id);
  *  (CONV-3), `*ret_replaced` true then. In the older dialect marin and cedar become alloy. */
 const char *tl_openai_voice(const char *voice, enum tl_openai_dialect dialect, bool *ret_replaced);
 
+/** A transcription model that the dialect has: in the older one what it does not know becomes
+ *  gpt-4o-mini-transcribe. */
+const char *tl_openai_transcription_model(const char *model, enum tl_openai_dialect dialect);
+
 #endif

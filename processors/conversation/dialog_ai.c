@@ -70,9 +70,10 @@ static void fill_session(struct tl_dialog *d, const struct tl_business *b,
 
     *s = (struct tl_openai_session){
         .voice = tl_openai_voice(*b->voice ? b->voice : "marin", dialect, &replaced),
-        .transcription_model = *b->transcription_model
-                                   ? b->transcription_model
-                                   : d->conversation->openai.transcription_model,
+        .transcription_model = tl_openai_transcription_model(
+            *b->transcription_model ? b->transcription_model
+                                    : d->conversation->openai.transcription_model,
+            dialect),
         .semantic_vad = strcmp(b->turn_detection, "semantic_vad") == 0,
         .eagerness = b->eagerness,
         .vad_threshold = b->vad_threshold > 0 ? b->vad_threshold : 0.5,
