@@ -631,9 +631,10 @@ void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now 
     DL_FOREACH (talk->turns, t) {
         if (!is_ai(t) || t->turn != turn || t->cut || (epoch != talk->epoch && !t->of_predecessor))
             continue; /* a mark that came back because of a clear says nothing */
+        int64_t sent_ms = ((t->of_predecessor ? t->generated : t->released) + 7) / 8;
         t->last_mark_ms = now.mono_ms;
-        if (ms > t->heard_ms)
-            t->heard_ms = ms;
+        if (ms > t->heard_ms) /* no more can be heard than was sent, whatever the mark says */
+            t->heard_ms = ms < sent_ms ? ms : sent_ms;
         drop_heard(t);
     }
     pump_sound(talk, now);

@@ -234,6 +234,26 @@ static void mark_that_is_none_of_ours_is_ignored(void **state)
     assert_true(tl_talk_is_playing(&f->talk));
 }
 
+/* A name that we never gave comes from the network: nothing may be taken for heard that was not sent. */
+static void mark_beyond_what_was_sent_is_not_believed(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Good morning.", 1000);
+    talk_log_all(f);
+    talk_sound(f, "a", 1000); /* its draft is on the way */
+    mark(f, "1.0.1800");
+    mark(f, "1.0.9223372036854775807");
+    mark(f, "1.0.-5");
+    talk_log_all(f);
+    assert_played(f, 0, 2000);
+    assert_int_equal(tl_talk_sound_bytes(&f->talk), 8000); /* the second half was not heard */
+    assert_true(tl_talk_is_playing(&f->talk));
+    talk_forget(f);
+    tl_talk_stop(&f->talk, f->now);
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 1 ai 1000ms cut"));
+    talk_forget(f);
+}
+
 /* ---- barge-in ---- */
 
 static void barge_in_cuts_at_the_words_heard(void **state)
@@ -1165,6 +1185,7 @@ int main(void)
         TEST(answers_over_makes_every_answer_whole),
         TEST(second_answer_begins_when_the_first_one_ends),
         TEST(mark_that_is_none_of_ours_is_ignored),
+        TEST(mark_beyond_what_was_sent_is_not_believed),
         TEST(barge_in_cuts_at_the_words_heard),
         TEST(barge_in_deletes_what_was_not_heard),
         TEST(barge_in_cuts_every_answer_that_waits),
