@@ -372,6 +372,17 @@ static bool begin_known(struct tl_effect *effect)
     return true;
 }
 
+/* A command for a call that nobody knows: nothing would ever bury a record of its state. */
+static void drop_stranger(struct tl_effect *effect)
+{
+    struct tl_sink *sink = effect->telephony->sink;
+
+    tl_counter_add(tl_counter_of(&sink->metrics.intents, "end", "unknown_call"), 1);
+    tl_log_warn(sink->log, "telephony.unknown_call, skipped", TL_STR("call_id", effect->call_id),
+                TL_STR("intent_id", effect->id));
+    tl_effect_remove(effect->telephony, effect->id);
+}
+
 static void begin(struct tl_effect *effect)
 {
     struct tl_telephony *telephony = effect->telephony;
@@ -387,8 +398,10 @@ static void begin(struct tl_effect *effect)
         tl_effect_remove(telephony, effect->id);
     else if (call && tl_call_state_is_final(call->state))
         settle(effect, TL_TELEPHONY_STAGE_DONE, "over already");
+    else if (too_old && !call)
+        drop_stranger(effect);
     else if (too_old)
-        settle(effect, TL_TELEPHONY_STAGE_FAILED, "too old, or its call is not known");
+        settle(effect, TL_TELEPHONY_STAGE_FAILED, "it was read too late, or the call has no CallSid");
     else if (call && *call->call_sid &&
              telephony->in_flight < telephony->sink->settings.telephony_requests_max) {
         (void)snprintf(effect->call_sid, sizeof(effect->call_sid), "%s", call->call_sid);

@@ -1,11 +1,14 @@
 """Sinks against a real broker, PostgreSQL and Redis: exactly once, fenced, nothing lost."""
 import json
+import os
 import uuid
 
+import psycopg
 import pytest
 
 from sinks import CLAIM, Sinks
-from support import wait_for
+from stack.java import ROOT
+from support import bin_folder, migrate, new_database, run, wait_for
 
 
 @pytest.fixture
@@ -147,7 +150,6 @@ def test_records_puts_aside_what_the_database_refuses(sinks):
     house, calls = sinks(), [new_call() for _ in range(20)]
     for call in calls:
         house.send(*house.ring(call), house.said(call, 1, "hello"))
-    # a day that timestamptz has, in a table that refuses it
     house.sql_do("ALTER TABLE call_interactions ADD CONSTRAINT no_curses CHECK (text <> 'curse')")
     house.send(house.said(calls[3], 2, "curse"))
     for call in calls:
@@ -244,6 +246,23 @@ def test_live_expires_calls_that_nobody_closed(sinks):
         wait_for(lambda: not redis.exists(key), "it expires")
 
 
+def test_live_waits_for_redis(sinks, servers):
+    """Redis away, and empty when it comes back: what lasts is there again."""
+    house, call = sinks(), new_call()
+    house.send(*house.ring(call))
+    name = house.start("live")
+    key = f"{house.name}:call:{call}"
+    with house.redis() as redis:
+        wait_for(lambda: redis.exists(key), "it is there")
+    servers.processes.stop("redis")
+    house.send(house.said(call, 1, "Hello?"))
+    wait_for(lambda: not house.is_ready(name), "it says that it cannot")
+    servers.start()
+    house.wait_ready(name)
+    with house.redis() as redis:
+        wait_for(lambda: redis.hget(key, "utterances") == "1", "it is there, with what was said")
+
+
 def test_live_survives_kills_and_a_flushed_redis(sinks):
     house, calls = sinks(), [new_call() for _ in range(10)]
     name = house.start("live")
@@ -261,3 +280,49 @@ def test_live_survives_kills_and_a_flushed_redis(sinks):
         house.kill(name)
         house.start("live")
         wait_for(lambda: counts() == {"2"}, "all are there again")
+
+
+def test_migrations_go_both_ways(servers):
+    """DB-2: up, down to nothing, up again."""
+    url = new_database(servers, f"ways_{uuid.uuid4().hex[:8]}")
+
+    def names():
+        with psycopg.connect(url) as db:
+            return {row[0] for row in db.execute(
+                "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
+                "WHERE nspname = 'public' UNION SELECT proname FROM pg_proc JOIN pg_namespace n "
+                "ON n.oid = pronamespace WHERE nspname = 'public' UNION SELECT typname FROM pg_type "
+                "JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname = 'public'")}
+
+    files = sorted(f for f in os.listdir(f"{ROOT}/migrations") if f.endswith(".sql"))
+    migrate(url)
+    full = names()
+    assert {"calls", "call_interactions", "call_usage", "sink_offsets"} <= full
+    for _ in files:
+        migrate(url, "rollback")
+    assert not {n for n in names() if "schema_migrations" not in n}
+    migrate(url)
+    assert names() == full
+
+
+def test_history_has_partitions_ahead_of_time(servers):
+    url = new_database(servers, f"months_{uuid.uuid4().hex[:8]}")
+    migrate(url)
+    call = new_call()
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("INSERT INTO calls (id, started_at, log_partition, log_offset) "
+                   "VALUES (%s, '2031-05-06Z', 0, 0)", (call,))
+        usage = ("INSERT INTO call_usage SELECT %s, %s, gen_random_uuid(), now(), '', '', '', "
+                 "0, 0, 0, 0, 0, 0, 0, 0, 0")
+        db.execute(usage, (call, "2031-05-06Z"))  # no such month yet: the default partition
+        for _ in range(2):  # twice is no harm, nor a month that has rows elsewhere already
+            db.execute("SELECT create_history_partitions('2031-05-01', 2)")
+        db.execute(usage, (call, "2031-06-30 23:59:59Z"))
+        where = {row[0] for row in db.execute("SELECT tableoid::regclass::text FROM call_usage")}
+        assert where == {"call_usage_other", "call_usage_2031_06"}
+
+
+def test_databases_on_the_loop(servers):
+    """The unit tests of lib/db that want servers."""
+    tests = f"{os.path.dirname(bin_folder())}/lib/db/test_db_servers"
+    run(tests, env=servers.environment(), timeout_s=120)

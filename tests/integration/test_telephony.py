@@ -6,7 +6,7 @@ import pytest
 
 from calls_api import CallsApi
 from sinks import ACCOUNT, CLAIM, TOKEN, Sinks
-from support import wait_for
+from support import read_all, wait_for
 
 
 @pytest.fixture
@@ -198,6 +198,30 @@ def test_it_closes_what_nobody_closed(house, api):
     del api.status[alive.sid]  # 404: the network has forgotten it
     wait_for(lambda: [e for e in house.decoded("calls.v1", alive.call_id) if e["closed"]],
              "closed as well")
+
+
+@pytest.mark.parametrize("house", [{"TRUNKLINE_TELEPHONY_END_MAX_AGE": "3s"}], indirect=True)
+def test_ends_that_come_too_late_are_left(house, api):
+    """Too old when it is read, or for a call that nobody knows."""
+    call, old = Ringing(house, api), str(uuid.uuid4())
+    house.send(house.command(call.call_id, old, at=1_700_000_000_000, end={"reason": "x"}),
+               house.command(str(uuid.uuid4()), end={"reason": "stranger"}), topic="commands.v1")
+    name = house.start("telephony")
+    assert "too late" in call.wait_state(old, "FAILED")["detail"]
+    wait_for(lambda: house.metric(name, "trunkline_sink_telephony_pending") == 0, "both are left")
+    assert not api.forms(call.sid) and len(house.decoded("state.telephony.v1")) == 1
+
+
+def test_state_is_buried_with_the_call(house, api):
+    """The topic is compacted: a closed call leaves a tombstone for each of its records."""
+    house.start("telephony")
+    call = Ringing(house, api)
+    command = call.command()
+    call.wait_state(command, "DONE")
+    house.send(house.over(call.call_id), house.closed(call.call_id))
+    wait_for(lambda: [r for r in read_all(house.env["KAFKA_BROKERS"],
+                                          f"{house.name}.state.telephony.v1")
+                      if r.value() is None and r.key().decode() == command], "a tombstone")
 
 
 def test_commands_that_cannot_be_read_are_put_aside(house, api):
