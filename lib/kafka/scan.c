@@ -23,6 +23,7 @@
 #include "net/timer.h"
 
 #define FETCH_WAIT_MS 10 /* a fetch under way must not hold up a partition that is added */
+#define GATHER_MS 2      /* the calls of a dead process come one after the other */
 #define TICK_MS 10       /* deadlines are looked at so often */
 #define DEADLINE_DEFAULT_MS 10000
 
@@ -340,7 +341,7 @@ static void on_kick(void *arg)
 static void kick_soon(struct tl_scanner *scanner)
 {
     if (!tl_timer_is_running(&scanner->kick))
-        tl_timer_start(&scanner->kick, tl_kafka_loop(scanner->kafka), 0, on_kick, scanner);
+        tl_timer_start(&scanner->kick, tl_kafka_loop(scanner->kafka), GATHER_MS, on_kick, scanner);
 }
 
 static void on_tick(void *arg)

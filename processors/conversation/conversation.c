@@ -55,6 +55,30 @@ static void on_mailbox(void *arg, const struct tl_record *record)
         take_item(self, &batch, &batch.items[i], record->offset);
 }
 
+const struct tl_media_batch *tl_conversation_recalled(struct tl_conversation *self,
+                                                      const struct tl_record *record)
+{
+    struct tl_error err;
+
+    if (self->recalled_mailbox == record->partition && self->recalled_offset == record->offset)
+        return &self->recalled;
+    tl_arena_reset(&self->recalled_arena);
+    self->recalled_offset = -1;
+    if (tl_record_decode(tl_fleet_schemas(self->fleet), TL_RECORD_MEDIA_BATCH, record->value,
+                         &self->recalled_arena, &self->recalled, &err) != TL_OK)
+        return NULL;
+    /* the sound would go with the record: keep it as long as the rest */
+    for (size_t i = 0; i < self->recalled.items_n; i++) {
+        struct tl_bytes *audio = &self->recalled.items[i].audio;
+        uint8_t *copy = audio->len ? tl_arena_alloc(&self->recalled_arena, audio->len) : NULL;
+        if (copy)
+            audio->data = memcpy(copy, audio->data, audio->len);
+    }
+    self->recalled_mailbox = record->partition;
+    self->recalled_offset = record->offset;
+    return &self->recalled;
+}
+
 enum tl_status tl_conversation_send_item(struct tl_conversation *self, int mailbox, int64_t epoch,
                                          const struct tl_media_item *item,
                                          tl_delivery_fn on_delivery, void *arg,
@@ -172,7 +196,7 @@ enum tl_status tl_conversation_create(struct tl_conversation *self, struct tl_er
                                                  .linger_ms = self->kafka.media_linger_ms};
     const struct tl_tail_options tail = {.name = "mailbox", .on_record = on_mailbox, .arg = self};
 
-    self->mailbox_offset_read = -1;
+    self->mailbox_offset_read = self->recalled_offset = -1;
     self->provider = (struct tl_openai_provider){.net = self->net,
                                                  .log = self->log,
                                                  .settings = &self->openai,
@@ -213,5 +237,6 @@ void tl_conversation_destroy(struct tl_conversation *self)
     tl_producer_destroy(self->producer, 2000);
     tl_scanner_destroy(self->scanner);
     tl_arena_finish(&self->arena);
+    tl_arena_finish(&self->recalled_arena);
     tl_buf_finish(&self->out);
 }

@@ -62,6 +62,10 @@ struct tl_conversation {
     int dialogs_n;
     struct tl_timer tick_timer;
     struct tl_arena arena; /* of the record being handled */
+    struct tl_media_batch recalled; /* the batch that was decoded last by tl_conversation_recalled */
+    struct tl_arena recalled_arena;
+    int recalled_mailbox;
+    int64_t recalled_offset;
     struct tl_buf out;
     int64_t tokens_minute, tokens_since_ms, tokens_last_minute;
     bool draining;
@@ -88,6 +92,11 @@ void tl_conversation_drain(struct tl_conversation *self, void (*on_done)(void *a
 
 /** A configuration came: calls of that business take it up. */
 void tl_conversation_on_config(struct tl_conversation *self, const struct tl_config_entry *entry);
+
+/** The batch in a record of some mailbox; NULL when it cannot be read. Calls that are recalled together
+ *  read the same records: each is decoded once. Borrowed until the next record. */
+const struct tl_media_batch *tl_conversation_recalled(struct tl_conversation *self,
+                                                      const struct tl_record *record);
 
 /** Sends one control item (REVOKED, BARRIER) into a mailbox of media.v1. */
 TL_MUST_CHECK enum tl_status tl_conversation_send_item(struct tl_conversation *self, int mailbox,

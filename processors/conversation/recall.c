@@ -171,23 +171,18 @@ static void on_mailbox_record(void *arg, const struct tl_record *record)
     struct box *box = arg;
     struct tl_recall *r = box->recall;
     struct tl_dialog *d = r->dialog;
-    struct tl_media_batch batch;
-    struct tl_error err;
+    const struct tl_media_batch *batch = tl_conversation_recalled(d->conversation, record);
 
-    tl_arena_reset(&r->arena);
-    if (tl_record_decode(tl_fleet_schemas(d->conversation->fleet), TL_RECORD_MEDIA_BATCH,
-                         record->value, &r->arena, &batch, &err) != TL_OK)
-        return; /* its owner has counted it */
-    for (size_t i = 0; i < batch.items_n; i++) {
-        const struct tl_media_item *item = &batch.items[i];
+    for (size_t i = 0; batch && i < batch->items_n; i++) { /* NULL: its owner has counted it */
+        const struct tl_media_item *item = &batch->items[i];
         const struct tl_claim claim = {.number = item->number, .offset = item->offset};
         if (!tl_uuid_equal(&item->call_id, &d->call_uuid))
             continue;
         if (item->kind == TL_MEDIA_KIND_REVOKED || item->kind == TL_MEDIA_KIND_STARTED) {
             if (tl_attachment_compare(&claim, &box->fence) > 0)
                 box->fence = claim;
-        } else if (batch.to_epoch == box->epoch && is_wanted(box, item)) {
-            keep_item(box, &batch, item, record->offset);
+        } else if (batch->to_epoch == box->epoch && is_wanted(box, item)) {
+            keep_item(box, batch, item, record->offset);
         }
     }
 }

@@ -15,6 +15,7 @@
 #define DRAFT_EVERY_MS 150
 #define SOUND_BYTES_MAX (4u << 20)
 #define TEXT_BYTES_MAX (60u << 10)
+#define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
 #define PREDECESSOR_WAIT_MS 1500 /* without a mark: what it left unheard stays unheard */
 
 struct tl_talk_turn {
@@ -196,13 +197,23 @@ static void write_draft(struct tl_talk *talk, struct tl_talk_turn *t)
     write_utterance(talk, t, false, entities.items, entities.n);
 }
 
-/* The caller's sound before it is in the log: the end of this turn. */
+/* The caller's sound before it is in the log, or was silence. */
 static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
 {
-    if (!t->has_place)
-        return;
-    talk->media_to = t->place;
-    talk->has_media_to = true;
+    struct tl_ear_place place;
+    int64_t quiet_to_ms = tl_ear_audio_ms(talk->ear) - talk->prefix_ms - NOTICE_MS;
+
+    if (t->has_place) {
+        talk->media_to = t->place;
+        talk->has_media_to = true;
+    } else if (is_ai(t) && quiet_to_ms > 0 && tl_talk_is_transcribed(talk) &&
+               !tl_talk_is_open(talk, TL_SPEAKER_CUSTOMER) &&
+               tl_ear_at(talk->ear, quiet_to_ms, &place) &&
+               (!talk->has_media_to ||
+                tl_position_compare(&place.position, &talk->media_to.position) > 0)) {
+        talk->media_to = place; /* nobody spoke meanwhile */
+        talk->has_media_to = true;
+    }
 }
 
 static void write_final(struct tl_talk *talk, struct tl_talk_turn *t)
