@@ -1,4 +1,5 @@
-/* trunkline-sink: carries the events of calls out, to PostgreSQL, Redis and the telephone network. */
+/* trunkline-sink: carries the events of calls out, to PostgreSQL, Redis and the telephone network.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static enum tl_status parse_roles(struct tl_sink *sink, const char *roles, struc
                !(strlen(table[i].name) == len && strncmp(at, table[i].name, len) == 0))
             i++;
         if (i == TL_ARRAY_LEN(table))
-            return tl_fail(err, TL_INVALID,
-                           "--role: \"%.*s\" is none of records, live, telephony", (int)len, at);
+            return tl_fail(err, TL_INVALID, "--role: \"%.*s\" is none of records, live, telephony",
+                           (int)len, at);
         *table[i].has = true;
         at += len;
         if (!*at)

@@ -14,8 +14,8 @@ struct tl_live;
 struct tl_telephony;
 
 struct tl_sink_metrics {
-    struct tl_metric_vec intents;    /* action, outcome */
-    struct tl_metric_vec requests;   /* request, outcome */
+    struct tl_metric_vec intents;  /* action, outcome */
+    struct tl_metric_vec requests; /* request, outcome */
     struct tl_histogram request_time;
     struct tl_histogram intent_time;
     struct tl_gauge pending;

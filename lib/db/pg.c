@@ -43,7 +43,7 @@ struct tl_pg {
     enum state state;
     enum phase phase;
     PGconn *conn;
-    uv_poll_t *poll; /* on the heap: libuv wants it until its close callback */
+    uv_poll_t *poll;       /* on the heap: libuv wants it until its close callback */
     struct tl_timer timer; /* backoff, time to connect, time of a job */
     struct job *first, **last;
     size_t jobs_n;
@@ -64,20 +64,18 @@ enum tl_status tl_pg_classify(const char *sqlstate)
         const char *prefix;
         enum tl_status status;
     } table[] = {
-        {"08", TL_RETRY},    /* connection */
-        {"53", TL_RETRY},    /* out of resources */
-        {"57014", TL_RETRY}, /* cancelled: statement_timeout */
-        {"57P", TL_RETRY},   /* shutting down, starting */
-        {"40", TL_RETRY},    /* serialisation, deadlock */
-        {"55P03", TL_RETRY}, /* lock not available */
-        {"25006", TL_RETRY}, /* read only: a standby that becomes the primary */
-        {"58", TL_RETRY},    /* I/O */
-        {"22", TL_INVALID},  /* data */
-        {"21", TL_INVALID},
-        {"54", TL_INVALID},  /* too large for an index and so on */
-        {"23", TL_CONFLICT}, /* constraint */
-        {"28", TL_DENIED},
-        {"42501", TL_DENIED},
+        {"08", TL_RETRY},                        /* connection */
+        {"53", TL_RETRY},                        /* out of resources */
+        {"57014", TL_RETRY},                     /* cancelled: statement_timeout */
+        {"57P", TL_RETRY},                       /* shutting down, starting */
+        {"40", TL_RETRY},                        /* serialisation, deadlock */
+        {"55P03", TL_RETRY},                     /* lock not available */
+        {"25006", TL_RETRY},                     /* read only: a standby that becomes the primary */
+        {"58", TL_RETRY},                        /* I/O */
+        {"22", TL_INVALID},                      /* data */
+        {"21", TL_INVALID},  {"54", TL_INVALID}, /* too large for an index and so on */
+        {"23", TL_CONFLICT},                     /* constraint */
+        {"28", TL_DENIED},   {"42501", TL_DENIED},
     };
 
     if (!sqlstate || !*sqlstate)
@@ -211,8 +209,8 @@ static void advance_connect(struct tl_pg *pg)
 static void connect_now(void *arg)
 {
     struct tl_pg *pg = arg;
-    const char *const names[] = {"dbname", "application_name", "tcp_user_timeout", "keepalives_idle",
-                                 "client_encoding", NULL};
+    const char *const names[] = {"dbname",          "application_name", "tcp_user_timeout",
+                                 "keepalives_idle", "client_encoding",  NULL};
     const char *const values[] = {pg->url, pg->name, "10000", "10", "UTF8", NULL};
 
     pg->conn = PQconnectStartParams(names, values, 1);
@@ -282,8 +280,9 @@ static void refuse(struct job *job, const PGresult *res)
 
     if (job->status != TL_OK)
         return; /* the first failure is the one that tells */
-    job->status = tl_fail(&job->err, tl_pg_classify(PQresultErrorField(res, PG_DIAG_SQLSTATE)),
-                          "PostgreSQL: %s", first_line(PQresultErrorMessage(res), line, sizeof(line)));
+    job->status =
+        tl_fail(&job->err, tl_pg_classify(PQresultErrorField(res, PG_DIAG_SQLSTATE)),
+                "PostgreSQL: %s", first_line(PQresultErrorMessage(res), line, sizeof(line)));
 }
 
 static void check_rows(struct job *job, size_t i)
@@ -291,7 +290,7 @@ static void check_rows(struct job *job, size_t i)
     const struct tl_pg_statement *s = &job->statements[i];
     PGresult *res = job->results[i];
     int64_t rows = PQresultStatus(res) == PGRES_TUPLES_OK ? PQntuples(res)
-                                                           : strtoll(PQcmdTuples(res), NULL, 10);
+                                                          : strtoll(PQcmdTuples(res), NULL, 10);
 
     if (s->expect_rows >= 0 && rows != s->expect_rows && job->status == TL_OK)
         job->status = tl_fail(&job->err, TL_CONFLICT, "statement %zu touched %lld rows, not %lld",
@@ -420,8 +419,8 @@ enum tl_status tl_pg_run(struct tl_pg *pg, const struct tl_pg_statement *stateme
 
 bool tl_pg_is_up(const struct tl_pg *pg, char *reason, size_t size)
 {
-    (void)snprintf(reason, size, "%s%s", pg->state == UP ? "" : "PostgreSQL: ",
-                   pg->state == UP ? "" : pg->why);
+    (void)snprintf(reason, size, "%s%s",
+                   pg->state == UP ? "" : "PostgreSQL: ", pg->state == UP ? "" : pg->why);
     return pg->state == UP;
 }
 

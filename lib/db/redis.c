@@ -149,7 +149,8 @@ static enum tl_status send_command(struct tl_redis *redis, const char *const *ar
                                    tl_redis_done_fn on_done, void *arg, struct tl_error *err)
 {
     struct command *command = malloc(sizeof(*command));
-    const char **copy = malloc(argc * sizeof(*copy)); /* hiredis wants pointers that it may change */
+    const char **copy =
+        malloc(argc * sizeof(*copy)); /* hiredis wants pointers that it may change */
 
     if (!command || !copy)
         abort();
@@ -305,8 +306,8 @@ enum tl_status tl_redis_eval(struct tl_redis *redis, size_t script, const char *
 
 bool tl_redis_is_up(const struct tl_redis *redis, char *reason, size_t size)
 {
-    (void)snprintf(reason, size, "%s%s", redis->is_up ? "" : "Redis: ",
-                   redis->is_up ? "" : redis->why);
+    (void)snprintf(reason, size, "%s%s",
+                   redis->is_up ? "" : "Redis: ", redis->is_up ? "" : redis->why);
     return redis->is_up;
 }
 

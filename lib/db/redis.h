@@ -16,9 +16,9 @@
 struct tl_redis;
 
 struct tl_redis_options {
-    uv_loop_t *loop;          /* borrowed */
-    const struct tl_log *log; /* borrowed */
-    const char *url;          /* redis://[[user]:password@]host[:port][/n]; copied */
+    uv_loop_t *loop;            /* borrowed */
+    const struct tl_log *log;   /* borrowed */
+    const char *url;            /* redis://[[user]:password@]host[:port][/n]; copied */
     const char *const *scripts; /* Lua, NULL at the end, or NULL; borrowed; loaded when connected */
     int64_t command_timeout_ms; /* without any answer for so long: connect anew; 0: 10 s */
     void (*on_up)(void *arg);   /* connected, scripts loaded; may be NULL */
@@ -36,8 +36,8 @@ void tl_redis_destroy(struct tl_redis *redis);
 /** Connected. Else `reason` says why not. */
 bool tl_redis_is_up(const struct tl_redis *redis, char *reason, size_t size);
 
-/** TL_OK, with a reply that is no error. `reply` is NULL otherwise. TL_RETRY: away, busy, loading, a
- *  replica; a command under way may have been carried out all the same. TL_CONFLICT: a script
+/** TL_OK, with a reply that is no error. `reply` is NULL otherwise. TL_RETRY: away, busy, loading,
+ * a replica; a command under way may have been carried out all the same. TL_CONFLICT: a script
  *  answered an error that begins with CONFLICT. TL_DENIED. TL_INVALID: any other error. */
 typedef void (*tl_redis_done_fn)(void *arg, enum tl_status status, const redisReply *reply,
                                  const struct tl_error *err);

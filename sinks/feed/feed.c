@@ -17,14 +17,14 @@
 #define PARTITIONS_MAX 512
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define QUEUE_BATCHES 4        /* so many batches are read ahead before reading is paused */
-#define CALLS_MAX 50000        /* in memory; beyond it all are dropped and loaded when needed */
+#define QUEUE_BATCHES 4 /* so many batches are read ahead before reading is paused */
+#define CALLS_MAX 50000 /* in memory; beyond it all are dropped and loaded when needed */
 #define OFFSET_DEADLINE_MS 10000
 
 enum state {
-    WITHOUT,    /* no partitions */
+    WITHOUT,     /* no partitions */
     POSITIONING, /* asking the store where we are (or waiting to ask) */
-    READING,    /* records come in */
+    READING,     /* records come in */
 };
 
 enum step { NOTHING, ASKS_POSITIONS, LOADS, WRITES };
@@ -55,10 +55,10 @@ struct tl_feed {
     struct tl_dead_letters *letters;
     enum state state;
     enum step step;
-    bool stale;     /* the store's answer under way belongs to the past */
-    bool assigned;  /* the group waits no more for our positions */
+    bool stale;    /* the store's answer under way belongs to the past */
+    bool assigned; /* the group waits no more for our positions */
     bool paused, lingering, lingered, is_dead, had_assignment;
-    int refs;       /* itself, and each dead letter under way */
+    int refs; /* itself, and each dead letter under way */
     int64_t generation;
     struct part parts[PARTITIONS_MAX];
     size_t parts_n;
@@ -72,8 +72,8 @@ struct tl_feed {
     struct tl_call_fold **touched;
     struct tl_feed_move moves[PARTITIONS_MAX];
     size_t items_n, touched_n, moves_n;
-    int strikes;       /* times in a row that the store refused what comes next */
-    int64_t narrow_n;  /* records that are still to go one by one */
+    int strikes;      /* times in a row that the store refused what comes next */
+    int64_t narrow_n; /* records that are still to go one by one */
     int64_t backoff_ms, flight_at_us;
     struct tl_timer timer; /* linger, backoff */
     char why[256];
@@ -84,9 +84,9 @@ static void ask_positions(void *arg);
 static void flush(struct tl_feed *feed);
 
 #define COUNT(feed, vec, ...)                                                                      \
-    tl_counter_add(tl_counter_of(&(feed)->o.metrics->vec, (feed)->o.store->name __VA_OPT__(, )     \
-                                                              __VA_ARGS__),                        \
-                   1)
+    tl_counter_add(                                                                                \
+        tl_counter_of(&(feed)->o.metrics->vec, (feed)->o.store->name __VA_OPT__(, ) __VA_ARGS__),  \
+        1)
 
 /* Alive until the last question and the last dead letter are answered. */
 static void unref(struct tl_feed *feed)
@@ -257,15 +257,15 @@ static enum tl_status decode(struct tl_feed *feed, const struct tl_record *recor
         return tl_fail(err, TL_INVALID, "no value");
     uint8_t *copy = tl_arena_alloc(&entry->arena, record->value.len + 1);
     memcpy(copy, record->value.data, record->value.len); /* the event's strings may lie in it */
-    enum tl_status st =
-        tl_record_decode(tl_fleet_schemas(feed->o.fleet), TL_RECORD_CALL_EVENT,
-                         (struct tl_bytes){copy, record->value.len}, &entry->arena, &entry->event,
-                         err);
+    enum tl_status st = tl_record_decode(tl_fleet_schemas(feed->o.fleet), TL_RECORD_CALL_EVENT,
+                                         (struct tl_bytes){copy, record->value.len}, &entry->arena,
+                                         &entry->event, err);
     return st == TL_OK ? tl_call_event_check(&entry->event, record->key, err) : st;
 }
 
 /* True when the record is the next one. Offsets of calls.v1 have no gaps unless somebody wrote in a
- * transaction; so one that is too high may be what was read ahead before a seek: ask again, once. */
+ * transaction; so one that is too high may be what was read ahead before a seek: ask again, once.
+ */
 static bool is_next(struct tl_feed *feed, struct part *part, int64_t offset)
 {
     struct tl_error err;
@@ -384,10 +384,11 @@ static void fold_entry(struct tl_feed *feed, const struct entry *e)
     if (verdict != TL_FOLD_COUNTS)
         return;
     touch(feed, call);
-    feed->items[feed->items_n++] = (struct tl_feed_item){.event = &e->event,
-                                                         .call = call,
-                                                         .offset = e->offset,
-                                                         .sequence = is_final ? call->utterances : 0};
+    feed->items[feed->items_n++] =
+        (struct tl_feed_item){.event = &e->event,
+                              .call = call,
+                              .offset = e->offset,
+                              .sequence = is_final ? call->utterances : 0};
 }
 
 static void fold(struct tl_feed *feed)
@@ -492,17 +493,18 @@ static void on_written(struct tl_feed *feed)
         part->expected = feed->moves[i].next;
         if (part->poison < part->expected)
             part->poison = -1;
-        tl_group_store(feed->group, TOPIC, part->partition, part->expected); /* for lag, to look at */
+        tl_group_store(feed->group, TOPIC, part->partition,
+                       part->expected); /* for lag, to look at */
     }
-    tl_histogram_observe(tl_histogram_of(&feed->o.metrics->batch_time, feed->o.store->name), took_us);
+    tl_histogram_observe(tl_histogram_of(&feed->o.metrics->batch_time, feed->o.store->name),
+                         took_us);
     for (size_t i = 0; i < feed->items_n; i++)
         tl_histogram_observe(tl_histogram_of(&feed->o.metrics->lag, feed->o.store->name),
                              (now_ms - feed->items[i].event->at) * 1000);
     for (size_t i = 0; i < feed->touched_n; i++)
         if (feed->touched[i]->closed_at)
             tl_call_map_remove(&feed->map, feed->touched[i]->call_id);
-    tl_gauge_set(tl_gauge_of(&feed->o.metrics->calls, feed->o.store->name),
-                 (int64_t)feed->map.len);
+    tl_gauge_set(tl_gauge_of(&feed->o.metrics->calls, feed->o.store->name), (int64_t)feed->map.len);
     feed->narrow_n -= feed->narrow_n > 0; /* then a batch is one record */
     feed->strikes = 0;
     feed->backoff_ms = BACKOFF_MIN_MS;
@@ -681,7 +683,10 @@ static void on_assign(void *arg, int64_t generation, const struct tl_group_parti
     feed->parts_n = len > PARTITIONS_MAX ? PARTITIONS_MAX : len;
     for (size_t i = 0; i < feed->parts_n; i++)
         feed->parts[i] = (struct part){.partition = partitions[i].partition,
-                                       .expected = -2, .next = -1, .gap_at = -1, .poison = -1};
+                                       .expected = -2,
+                                       .next = -1,
+                                       .gap_at = -1,
+                                       .poison = -1};
     feed->state = feed->parts_n ? POSITIONING : WITHOUT;
     if (feed->parts_n)
         ask_positions(feed);
@@ -710,7 +715,8 @@ static void on_error(void *arg, const char *topic, int32_t partition, const stru
 
     if (err->status == TL_CONFLICT)
         (void)tl_fail(&told, TL_FATAL,
-                      "%s: the position of %s partition %" PRId32 " is outside the log: records were "
+                      "%s: the position of %s partition %" PRId32
+                      " is outside the log: records were "
                       "deleted before they were stored, or the topic was made anew. Set it in the "
                       "store on purpose. (%s)",
                       feed->o.store->name, topic, partition, err->msg);

@@ -61,13 +61,13 @@ struct tl_feed_store {
 };
 
 struct tl_feed_metrics {
-    struct tl_metric_vec events;    /* sink, verdict */
-    struct tl_metric_vec letters;   /* sink */
-    struct tl_metric_vec batches;   /* sink, status */
+    struct tl_metric_vec events;     /* sink, verdict */
+    struct tl_metric_vec letters;    /* sink */
+    struct tl_metric_vec batches;    /* sink, status */
     struct tl_metric_vec batch_time; /* sink */
-    struct tl_metric_vec lag;       /* sink: ms between an event and its being stored */
-    struct tl_metric_vec calls;     /* sink: in memory */
-    struct tl_metric_vec restarts;  /* sink, reason */
+    struct tl_metric_vec lag;        /* sink: ms between an event and its being stored */
+    struct tl_metric_vec calls;      /* sink: in memory */
+    struct tl_metric_vec restarts;   /* sink, reason */
 };
 extern const struct tl_metric tl_feed_metric_rows[];
 

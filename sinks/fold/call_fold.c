@@ -38,8 +38,8 @@ enum tl_status tl_call_event_check(const struct tl_call_event *event, struct tl_
 {
     enum tl_status st = check_uuid("call_id", event->call_id, err);
 
-    if (st == TL_OK && (key.len != strlen(event->call_id) ||
-                        memcmp(key.data, event->call_id, key.len) != 0))
+    if (st == TL_OK &&
+        (key.len != strlen(event->call_id) || memcmp(key.data, event->call_id, key.len) != 0))
         st = tl_fail(err, TL_INVALID, "the key is not the call's id");
     if (st == TL_OK)
         st = check_uuid("event_id", event->event_id, err);

@@ -11,7 +11,8 @@
 #include "base/uuid.h"
 #include "call/fence.h"
 
-#define TL_FOLD_RECENT 16 /* event and utterance ids remembered, to know a record that came twice */
+#define TL_FOLD_RECENT 16 /* event and utterance ids remembered, to know a record that came twice  \
+                           */
 
 /** A call as far as a sink has read it: calls.v1 folded up, event by event. Plain data, pure; texts
  *  that are longer than their field are cut. */
@@ -30,8 +31,8 @@ struct tl_call_fold {
     int32_t utterances;                                   /* finals */
     int32_t utterances_of[TL_SPEAKER_N];
     int64_t cost_microusd;
-    int32_t partition; /* where it stands in calls.v1 */
-    int64_t offset;    /* of the last event that counted */
+    int32_t partition;                     /* where it stands in calls.v1 */
+    int64_t offset;                        /* of the last event that counted */
     struct tl_uuid recent[TL_FOLD_RECENT]; /* ring */
     int32_t recent_next;
     struct tl_fence fence;

@@ -1,6 +1,6 @@
 /* The state of a folded call as JSON, to be kept beside its row: short names, few bytes. */
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sinks/fold/call_fold.h"
@@ -8,18 +8,21 @@
 /* Fields that are a text or a number, by name. */
 enum kind { TEXT, INT32, INT64, ENUM };
 #define FIELD(kind_, name_)                                                                        \
-    {kind_, #name_, offsetof(struct tl_call_fold, name_), sizeof(((struct tl_call_fold *)0)->name_)}
+    {                                                                                              \
+        kind_, #name_, offsetof(struct tl_call_fold, name_),                                       \
+            sizeof(((struct tl_call_fold *)0)->name_)                                              \
+    }
 static const struct field {
     enum kind kind;
     const char *name;
     size_t offset, size;
 } FIELDS[] = {
-    FIELD(TEXT, call_sid),     FIELD(TEXT, business_id), FIELD(INT32, business_version),
-    FIELD(ENUM, direction),    FIELD(TEXT, from_number), FIELD(TEXT, to_number),
-    FIELD(ENUM, state),        FIELD(TEXT, reason),      FIELD(TEXT, answered_by),
-    FIELD(INT64, started_at),  FIELD(INT64, answered_at), FIELD(INT64, ended_at),
-    FIELD(INT64, closed_at),   FIELD(INT32, duration_s), FIELD(INT32, utterances),
-    FIELD(INT64, cost_microusd), FIELD(INT32, partition), FIELD(INT64, offset),
+    FIELD(TEXT, call_sid),       FIELD(TEXT, business_id),  FIELD(INT32, business_version),
+    FIELD(ENUM, direction),      FIELD(TEXT, from_number),  FIELD(TEXT, to_number),
+    FIELD(ENUM, state),          FIELD(TEXT, reason),       FIELD(TEXT, answered_by),
+    FIELD(INT64, started_at),    FIELD(INT64, answered_at), FIELD(INT64, ended_at),
+    FIELD(INT64, closed_at),     FIELD(INT32, duration_s),  FIELD(INT32, utterances),
+    FIELD(INT64, cost_microusd), FIELD(INT32, partition),   FIELD(INT64, offset),
 };
 
 static json_t *field_to_json(const struct tl_call_fold *call, const struct field *f)
@@ -64,9 +67,10 @@ static json_t *legs_to_json(const struct tl_fence *fence)
     for (size_t i = 0; i < fence->legs_n; i++) {
         const struct tl_fence_leg *leg = &fence->legs[i];
 
-        json_array_append_new(legs, json_pack("[s, i, I, i, b, s, I]", leg->leg, leg->highest.number,
-                                              (json_int_t)leg->highest.offset, leg->highest.session,
-                                              leg->held, leg->producer, (json_int_t)leg->epoch));
+        json_array_append_new(legs,
+                              json_pack("[s, i, I, i, b, s, I]", leg->leg, leg->highest.number,
+                                        (json_int_t)leg->highest.offset, leg->highest.session,
+                                        leg->held, leg->producer, (json_int_t)leg->epoch));
     }
     return legs;
 }

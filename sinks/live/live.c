@@ -20,7 +20,7 @@ struct tl_live {
     struct tl_feed *feed;
     struct tl_feed_store store;
     char key[TL_KAFKA_TOPIC_MAX + 256]; /* of the positions */
-    char **ids; /* calls that are asked for */
+    char **ids;                         /* calls that are asked for */
     size_t ids_n, asked_n;
     struct tl_timer late; /* an answer to what could not be asked */
     struct tl_error late_err;
@@ -200,10 +200,8 @@ enum tl_status tl_live_create(struct tl_sink *sink, struct tl_live **ret_live, s
                                          .self = live};
     (void)snprintf(live->key, sizeof(live->key), "%sposition:%s:%scalls.v1",
                    sink->settings.live_prefix, sink->cluster, sink->kafka.topic_prefix);
-    const struct tl_redis_options options = {.loop = sink->loop,
-                                             .log = sink->log,
-                                             .url = sink->redis.url,
-                                             .scripts = tl_live_scripts};
+    const struct tl_redis_options options = {
+        .loop = sink->loop, .log = sink->log, .url = sink->redis.url, .scripts = tl_live_scripts};
     enum tl_status st = tl_redis_create(&options, &live->redis, err);
     if (st != TL_OK) {
         tl_live_destroy(live);

@@ -40,11 +40,10 @@ static const struct tl_feed_item *newest(const struct tl_feed_batch *batch,
 static json_t *words(const struct tl_feed_item *item)
 {
     const struct tl_utterance *utterance = item->event->utterance;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I}", "utterance_id",
-                             utterance->utterance_id, "speaker", tl_speaker_name(utterance->speaker),
-                             "text", utterance->text, "turn", utterance->turn, "start_ms",
-                             (json_int_t)utterance->start_ms, "end_ms",
-                             (json_int_t)utterance->end_ms);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:i, s:I, s:I}", "utterance_id", utterance->utterance_id, "speaker",
+        tl_speaker_name(utterance->speaker), "text", utterance->text, "turn", utterance->turn,
+        "start_ms", (json_int_t)utterance->start_ms, "end_ms", (json_int_t)utterance->end_ms);
     char *text = json_dumps(json, JSON_COMPACT);
     json_t *string = json_string(text);
 
@@ -103,10 +102,10 @@ json_t *tl_live_view_make(const struct tl_feed_batch *batch)
     for (size_t i = 0; i < batch->calls_n; i++) {
         const struct tl_call_fold *call = batch->calls[i];
 
-        json_array_append_new(
-            calls, json_pack("{s:s, s:s, s:b, s:o}", "id", call->call_id, "business",
-                             call->business_id, "closed", call->closed_at != 0, "fields",
-                             call->closed_at ? json_array() : fields_of(batch, call)));
+        json_array_append_new(calls,
+                              json_pack("{s:s, s:s, s:b, s:o}", "id", call->call_id, "business",
+                                        call->business_id, "closed", call->closed_at != 0, "fields",
+                                        call->closed_at ? json_array() : fields_of(batch, call)));
     }
     return json_pack("{s:o, s:o}", "moves", moves, "calls", calls);
 }

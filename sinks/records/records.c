@@ -9,8 +9,8 @@
 #include "db/pg.h"
 #include "net/timer.h"
 #include "sinks/records/rows.h"
+#include "sinks/records/sql.h"
 
-#define SINK "records"
 #define DAY_MS 86400000u
 
 struct tl_records {
@@ -23,90 +23,9 @@ struct tl_records {
     struct tl_error late_err;
     bool late_positions;
     char topic[TL_KAFKA_TOPIC_MAX + 1]; /* whole name */
-    int32_t *asked; /* partitions whose positions are asked for */
+    int32_t *asked;                     /* partitions whose positions are asked for */
     size_t asked_n;
 };
-
-static const char INSERT_POSITIONS[] =
-    "INSERT INTO sink_offsets (cluster, sink, topic, partition, next)"
-    " SELECT $1, '" SINK "', $2, p, -1 FROM unnest($3::int[]) AS p ON CONFLICT DO NOTHING";
-
-static const char SELECT_POSITIONS[] =
-    "SELECT partition, next FROM sink_offsets"
-    " WHERE cluster = $1 AND sink = '" SINK "' AND topic = $2 AND partition = ANY ($3::int[])";
-
-static const char MOVE_POSITIONS[] =
-    "UPDATE sink_offsets AS o SET next = x.next, moved_at = now()"
-    " FROM jsonb_to_recordset($3::jsonb) AS x (partition int, expected bigint, next bigint)"
-    " WHERE o.cluster = $1 AND o.sink = '" SINK "' AND o.topic = $2"
-    " AND o.partition = x.partition AND o.next = x.expected";
-
-static const char SELECT_CALLS[] =
-    "SELECT id, closed_at IS NOT NULL, fold FROM calls WHERE id = ANY ($1::uuid[])";
-
-#define AT(name) " CASE WHEN x." name " > 0 THEN to_timestamp(x." name " / 1000.0) END"
-
-static const char UPSERT_CALLS[] =
-    "INSERT INTO calls (id, call_sid, business_id, business_version, direction, from_number,"
-    " to_number, state, reason, answered_by, started_at, answered_at, ended_at, closed_at,"
-    " duration_s, utterances, utterances_ai, utterances_customer, utterances_agent,"
-    " cost_microusd, log_partition, log_offset, fold)"
-    " SELECT x.id, nullif(x.call_sid, ''), nullif(x.business_id, ''),"
-    " nullif(x.business_version, 0), x.direction, nullif(x.from_number, ''),"
-    " nullif(x.to_number, ''), x.state, nullif(x.reason, ''), nullif(x.answered_by, ''),"
-    AT("started_ms") "," AT("answered_ms") "," AT("ended_ms") "," AT("closed_ms") ","
-    " nullif(x.duration_s, -1), x.utterances, x.utterances_ai, x.utterances_customer,"
-    " x.utterances_agent, x.cost_microusd, x.log_partition, x.log_offset,"
-    " nullif(x.fold, 'null'::jsonb)"
-    " FROM jsonb_to_recordset($1::jsonb) AS x (id uuid, call_sid text, business_id text,"
-    " business_version int, direction call_direction, from_number text, to_number text,"
-    " state call_state, reason text, answered_by text, started_ms bigint, answered_ms bigint,"
-    " ended_ms bigint, closed_ms bigint, duration_s int, utterances int, utterances_ai int,"
-    " utterances_customer int, utterances_agent int, cost_microusd bigint, log_partition int,"
-    " log_offset bigint, fold jsonb)"
-    " ON CONFLICT (id) DO UPDATE SET call_sid = EXCLUDED.call_sid,"
-    " business_id = EXCLUDED.business_id, business_version = EXCLUDED.business_version,"
-    " direction = EXCLUDED.direction, from_number = EXCLUDED.from_number,"
-    " to_number = EXCLUDED.to_number, state = EXCLUDED.state, reason = EXCLUDED.reason,"
-    " answered_by = EXCLUDED.answered_by, answered_at = EXCLUDED.answered_at,"
-    " ended_at = EXCLUDED.ended_at, closed_at = EXCLUDED.closed_at,"
-    " duration_s = EXCLUDED.duration_s, utterances = EXCLUDED.utterances,"
-    " utterances_ai = EXCLUDED.utterances_ai,"
-    " utterances_customer = EXCLUDED.utterances_customer,"
-    " utterances_agent = EXCLUDED.utterances_agent, cost_microusd = EXCLUDED.cost_microusd,"
-    " log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset,"
-    " fold = EXCLUDED.fold, updated_at = now()";
-
-static const char INSERT_INTERACTIONS[] =
-    "INSERT INTO call_interactions (call_id, call_started_at, utterance_id, sequence, turn, leg,"
-    " speaker, text, start_ms, end_ms, said_at, language, interrupted, transcript_failed,"
-    " heard_ms, item_id, audio_url, entities, metadata, event_id, log_offset)"
-    " SELECT x.call_id, to_timestamp(x.call_started_ms / 1000.0), x.utterance_id, x.sequence,"
-    " x.turn, x.leg, x.speaker, x.text, x.start_ms, x.end_ms, to_timestamp(x.at_ms / 1000.0),"
-    " x.language, x.interrupted, x.transcript_failed, nullif(x.heard_ms, -1),"
-    " nullif(x.item_id, ''), nullif(x.audio_url, ''), x.entities, x.metadata, x.event_id,"
-    " x.log_offset"
-    " FROM jsonb_to_recordset($1::jsonb) AS x (call_id uuid, call_started_ms bigint,"
-    " utterance_id uuid, sequence int, turn int, leg text, speaker speaker, text text,"
-    " start_ms bigint, end_ms bigint, at_ms bigint, language text, interrupted boolean,"
-    " transcript_failed boolean, heard_ms bigint, item_id text, audio_url text, entities jsonb,"
-    " metadata jsonb, event_id uuid, log_offset bigint)"
-    " ON CONFLICT DO NOTHING";
-
-static const char INSERT_USAGE[] =
-    "INSERT INTO call_usage (call_id, call_started_at, event_id, used_at, provider, model, kind,"
-    " input_text_tokens, input_audio_tokens, cached_text_tokens, cached_audio_tokens,"
-    " output_text_tokens, output_audio_tokens, transcription_seconds, cost_microusd, log_offset)"
-    " SELECT x.call_id, to_timestamp(x.call_started_ms / 1000.0), x.event_id,"
-    " to_timestamp(x.at_ms / 1000.0), x.provider, x.model, x.kind, x.input_text_tokens,"
-    " x.input_audio_tokens, x.cached_text_tokens, x.cached_audio_tokens, x.output_text_tokens,"
-    " x.output_audio_tokens, x.transcription_seconds, x.cost_microusd, x.log_offset"
-    " FROM jsonb_to_recordset($1::jsonb) AS x (call_id uuid, call_started_ms bigint,"
-    " event_id uuid, at_ms bigint, provider text, model text, kind text,"
-    " input_text_tokens bigint, input_audio_tokens bigint, cached_text_tokens bigint,"
-    " cached_audio_tokens bigint, output_text_tokens bigint, output_audio_tokens bigint,"
-    " transcription_seconds double precision, cost_microusd bigint, log_offset bigint)"
-    " ON CONFLICT DO NOTHING";
 
 /* ---- positions ---- */
 
@@ -166,8 +85,9 @@ static void read_positions(void *self, const int32_t *partitions, size_t len)
         tl_buf_printf(&list, "%c%" PRId32, i ? ',' : '{', partitions[i]);
     tl_buf_add_char(&list, '}');
     const char *const params[] = {records->sink->cluster, records->topic, tl_buf_str(&list)};
-    const struct tl_pg_statement statements[] = {{INSERT_POSITIONS, params, 3, -1},
-                                                 {SELECT_POSITIONS, params, 3, (int64_t)len}};
+    const struct tl_pg_statement statements[] = {
+        {tl_sql_insert_positions, params, 3, -1},
+        {tl_sql_select_positions, params, 3, (int64_t)len}};
     if (tl_pg_run(records->pg, statements, 2, on_positions, records, &err) != TL_OK)
         answer_late(records, true, &err);
     tl_buf_finish(&list);
@@ -207,7 +127,7 @@ static void load(void *self, const char *const *call_ids, size_t len)
         tl_buf_printf(&list, "%c%s", i ? ',' : '{', call_ids[i]);
     tl_buf_add_char(&list, '}');
     const char *const params[] = {tl_buf_str(&list)};
-    const struct tl_pg_statement statement = {SELECT_CALLS, params, 1, -1};
+    const struct tl_pg_statement statement = {tl_sql_select_calls, params, 1, -1};
     if (tl_pg_run(records->pg, &statement, 1, on_calls, records, &err) != TL_OK)
         answer_late(records, false, &err);
     tl_buf_finish(&list);
@@ -229,10 +149,10 @@ static json_t *moves_to_json(const struct tl_feed_batch *batch)
     json_t *moves = json_array();
 
     for (size_t i = 0; i < batch->moves_n; i++)
-        json_array_append_new(moves, json_pack("{s:i, s:I, s:I}", "partition",
-                                               batch->moves[i].partition, "expected",
-                                               (json_int_t)batch->moves[i].expected, "next",
-                                               (json_int_t)batch->moves[i].next));
+        json_array_append_new(moves,
+                              json_pack("{s:i, s:I, s:I}", "partition", batch->moves[i].partition,
+                                        "expected", (json_int_t)batch->moves[i].expected, "next",
+                                        (json_int_t)batch->moves[i].next));
     return moves;
 }
 
@@ -249,13 +169,14 @@ static void write_batch(void *self, const struct tl_feed_batch *batch)
 
     tl_rows_make(batch, &rows);
     const char *const position[] = {records->sink->cluster, records->topic, text[0]};
-    statements[0] = (struct tl_pg_statement){MOVE_POSITIONS, position, 3, (int64_t)batch->moves_n};
+    statements[0] =
+        (struct tl_pg_statement){tl_sql_move_positions, position, 3, (int64_t)batch->moves_n};
     const struct {
         json_t *rows;
         const char *sql;
-    } tables[] = {{rows.calls, UPSERT_CALLS},
-                  {rows.interactions, INSERT_INTERACTIONS},
-                  {rows.usage, INSERT_USAGE}};
+    } tables[] = {{rows.calls, tl_sql_upsert_calls},
+                  {rows.interactions, tl_sql_insert_interactions},
+                  {rows.usage, tl_sql_insert_usage}};
     for (size_t i = 0; i < TL_ARRAY_LEN(tables); i++) {
         if (json_array_size(tables[i].rows) == 0)
             continue;
@@ -321,7 +242,7 @@ enum tl_status tl_records_create(struct tl_sink *sink, struct tl_records **ret_r
     if (!records)
         abort();
     records->sink = sink;
-    records->store = (struct tl_feed_store){.name = SINK,
+    records->store = (struct tl_feed_store){.name = "records",
                                             .is_up = is_up,
                                             .read_positions = read_positions,
                                             .load = load,

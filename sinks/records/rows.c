@@ -44,8 +44,7 @@ static json_t *call_row(const struct tl_call_fold *call)
     put_int(row, "cost_microusd", call->cost_microusd);
     put_int(row, "log_partition", call->partition);
     put_int(row, "log_offset", call->offset);
-    json_object_set_new(row, "fold",
-                        call->closed_at ? json_null() : tl_call_fold_to_json(call));
+    json_object_set_new(row, "fold", call->closed_at ? json_null() : tl_call_fold_to_json(call));
     return row;
 }
 

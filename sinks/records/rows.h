@@ -5,8 +5,8 @@
 
 #include "sinks/feed/feed.h"
 
-/** What a batch becomes in the tables. Pure. Each is a JSON array of rows whose members are named as
- *  the columns; times are milliseconds since 1970 (…_ms), 0 or "" for null. */
+/** What a batch becomes in the tables. Pure. Each is a JSON array of rows whose members are named
+ * as the columns; times are milliseconds since 1970 (…_ms), 0 or "" for null. */
 struct tl_rows {
     json_t *calls;
     json_t *interactions;

@@ -8,7 +8,7 @@
 #include "call/call_state.h"
 #include "sinks/telephony/telephony_internal.h"
 
-#define AGAIN_MS 5000 /* no answer, or `closed` was not taken */
+#define AGAIN_MS 5000  /* no answer, or `closed` was not taken */
 #define AWAIT_MS 30000 /* until our own `closed` is read back */
 
 static struct tl_closing *find(struct tl_telephony *telephony, const char *call_id)

@@ -178,10 +178,9 @@ static enum tl_status send_result(struct tl_effect *effect, struct write *write,
                           : json_pack("{s:b, s:s}", "ended", 0, "error", effect->detail);
     char *text = output ? json_dumps(output, JSON_COMPACT) : NULL, id[TL_UUID_TEXT_LEN + 1];
     struct tl_uuid uuid = tl_event_id_derive(effect->source_event_id, "telephony", "calls.v1", 0);
-    struct tl_tool_result result = {
-        .intent_id = effect->id,
-        .status = done ? TL_TOOL_STATUS_DONE : TL_TOOL_STATUS_FAILED,
-        .output = text ? text : "{}"};
+    struct tl_tool_result result = {.intent_id = effect->id,
+                                    .status = done ? TL_TOOL_STATUS_DONE : TL_TOOL_STATUS_FAILED,
+                                    .output = text ? text : "{}"};
 
     tl_uuid_format(&uuid, id);
     struct tl_call_event event = {
@@ -201,10 +200,9 @@ static void start_write(void *arg)
     struct write *write = make_write(effect);
     struct tl_error err;
 
-    enum tl_status st =
-        tl_known_write(effect->telephony, effect,
-                       settles ? effect->outcome : TL_TELEPHONY_STAGE_INTENDED, on_delivered, write,
-                       &err);
+    enum tl_status st = tl_known_write(effect->telephony, effect,
+                                       settles ? effect->outcome : TL_TELEPHONY_STAGE_INTENDED,
+                                       on_delivered, write, &err);
     effect->writes += st == TL_OK;
     if (st == TL_OK && settles && effect->is_intent) {
         write = make_write(effect);
@@ -401,7 +399,8 @@ static void begin(struct tl_effect *effect)
     else if (too_old && !call)
         drop_stranger(effect);
     else if (too_old)
-        settle(effect, TL_TELEPHONY_STAGE_FAILED, "it was read too late, or the call has no CallSid");
+        settle(effect, TL_TELEPHONY_STAGE_FAILED,
+               "it was read too late, or the call has no CallSid");
     else if (call && *call->call_sid &&
              telephony->in_flight < telephony->sink->settings.telephony_requests_max) {
         (void)snprintf(effect->call_sid, sizeof(effect->call_sid), "%s", call->call_sid);

@@ -39,15 +39,16 @@ static enum tl_status start(struct tl_telephony *telephony, const char *method,
         .timeout_ms = (unsigned)telephony->sink->settings.telephony_request_timeout_ms,
         .on_answer = on_answer,
         .arg = arg};
-    enum tl_status st = url.full ? tl_fail(err, TL_INVALID, "the URL is too long")
-                                 : tl_http_call_start(telephony->sink->net, &options, ret_call, err);
+    enum tl_status st = url.full
+                            ? tl_fail(err, TL_INVALID, "the URL is too long")
+                            : tl_http_call_start(telephony->sink->net, &options, ret_call, err);
     tl_buf_finish(&url);
     return st;
 }
 
 enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_sid,
-                             tl_http_answer_fn on_answer, void *arg,
-                             struct tl_http_call **ret_call, struct tl_error *err)
+                             tl_http_answer_fn on_answer, void *arg, struct tl_http_call **ret_call,
+                             struct tl_error *err)
 {
     return start(telephony, "GET", call_sid, NULL, on_answer, arg, ret_call, err);
 }
@@ -89,9 +90,9 @@ void tl_phone_read(struct tl_telephony *telephony, const char *request,
     }
     long seconds = wait ? strtol(wait, NULL, 10) : 0; /* a date is 0: our own backoff then */
     *ret_wait_ms = seconds <= 0 ? 0 : seconds > WAIT_MAX_MS / 1000 ? WAIT_MAX_MS : seconds * 1000;
-    tl_counter_add(tl_counter_of(&telephony->sink->metrics.requests, request,
-                                 OUTCOMES[ret_answer->outcome]),
-                   1);
+    tl_counter_add(
+        tl_counter_of(&telephony->sink->metrics.requests, request, OUTCOMES[ret_answer->outcome]),
+        1);
 }
 
 bool tl_phone_is_over(const struct tl_twilio_answer *answer)

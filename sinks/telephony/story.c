@@ -93,8 +93,8 @@ static enum tl_status take_state(struct tl_telephony *telephony, const struct tl
     struct tl_telephony_state state;
 
     if (!record->value.data) { /* a tombstone: the call was closed */
-        const char *id = tl_arena_strndup(&telephony->arena, (const char *)record->key.data,
-                                          record->key.len);
+        const char *id =
+            tl_arena_strndup(&telephony->arena, (const char *)record->key.data, record->key.len);
         tl_known_remove(telephony, id);
         return TL_OK;
     }
@@ -132,9 +132,8 @@ struct old {
 static void find_old(void *arg, struct tl_call_fold *call)
 {
     struct old *old = arg;
-    bool is_old = call->closed_at
-                      ? call->closed_at < old->closed_before
-                      : call->started_at && call->started_at < old->started_before;
+    bool is_old = call->closed_at ? call->closed_at < old->closed_before
+                                  : call->started_at && call->started_at < old->started_before;
 
     if (is_old && old->len < FORGOTTEN_AT_ONCE)
         memcpy(old->call_id[old->len++], call->call_id, sizeof(call->call_id));

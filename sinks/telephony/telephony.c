@@ -10,7 +10,7 @@
 #include "sinks/telephony/telephony_internal.h"
 
 #define TICK_MS 500
-#define AGAIN_MS 500           /* a restore that failed, a record whose schema is not known */
+#define AGAIN_MS 500 /* a restore that failed, a record whose schema is not known */
 #define SCAN_DEADLINE_MS 300000
 #define QUERY_DEADLINE_MS 10000
 #define RECORD_MAX_BYTES 65536
@@ -84,8 +84,8 @@ static void go_live(struct tl_telephony *telephony)
     for (size_t i = 0; i < n; i++) {
         const struct tl_shard *shard = &telephony->shards[i];
 
-        list[2 * i] = (struct tl_group_partition){"calls.v1", shard->partition,
-                                                  shard->end[TL_RESTORE_CALLS]};
+        list[2 * i] =
+            (struct tl_group_partition){"calls.v1", shard->partition, shard->end[TL_RESTORE_CALLS]};
         list[2 * i + 1] = (struct tl_group_partition){"commands.v1", shard->partition,
                                                       shard->end[TL_RESTORE_COMMANDS]};
     }

@@ -3,8 +3,8 @@
 
 #include "sinks/sink.h"
 
-/** Carries out at the telephone network what calls.v1 and commands.v1 ask for, once, and closes calls
- *  that nobody else closed. See README.md. */
+/** Carries out at the telephone network what calls.v1 and commands.v1 ask for, once, and closes
+ * calls that nobody else closed. See README.md. */
 struct tl_telephony;
 
 TL_MUST_CHECK enum tl_status tl_telephony_create(struct tl_sink *sink,

@@ -24,12 +24,12 @@ struct tl_known {
 };
 
 enum tl_effect_stage {
-    TL_EFFECT_READY,    /* waits for its call's CallSid, or for a place among the requests */
-    TL_EFFECT_INTENDS,  /* INTENDED is being written */
-    TL_EFFECT_LOOKS,    /* asks for the call's status: an earlier outcome is unknown */
-    TL_EFFECT_ACTS,     /* the request itself is under way */
-    TL_EFFECT_WAITS,    /* for its next attempt */
-    TL_EFFECT_SETTLES,  /* outcome known, being written */
+    TL_EFFECT_READY,   /* waits for its call's CallSid, or for a place among the requests */
+    TL_EFFECT_INTENDS, /* INTENDED is being written */
+    TL_EFFECT_LOOKS,   /* asks for the call's status: an earlier outcome is unknown */
+    TL_EFFECT_ACTS,    /* the request itself is under way */
+    TL_EFFECT_WAITS,   /* for its next attempt */
+    TL_EFFECT_SETTLES, /* outcome known, being written */
 };
 
 /** An end that somebody wants.
@@ -54,8 +54,8 @@ struct tl_effect {
     enum tl_telephony_stage outcome; /* DONE or FAILED, once it settles */
     char detail[320];
     int attempts;
-    bool is_looking;   /* the next request looks first */
-    int writes;        /* deliveries that are awaited */
+    bool is_looking; /* the next request looks first */
+    int writes;      /* deliveries that are awaited */
     struct tl_timer timer;
     struct tl_http_call *request;
 };
@@ -84,8 +84,8 @@ struct tl_shard {
     struct tl_offsets_query *query;
     struct tl_scan *scan;
     struct tl_timer again;
-    int64_t end[TL_RESTORED]; /* of each log: the group goes on from there */
-    bool put_off;             /* a schema was not known: from the start again */
+    int64_t end[TL_RESTORED];  /* of each log: the group goes on from there */
+    bool put_off;              /* a schema was not known: from the start again */
     int64_t held[TL_RESTORED]; /* offset that the group is to read again; -1: none */
 };
 
@@ -96,7 +96,7 @@ struct tl_telephony {
     struct tl_dead_letters *letters;
     struct tl_producer_topic *state_topic;
     struct tl_call_map calls; /* closed ones stay an hour */
-    void *known; /* tree of struct tl_known by id */
+    void *known;              /* tree of struct tl_known by id */
     struct tl_effect *effects;
     struct tl_closing *closings;
     struct tl_shard *shards;
@@ -109,7 +109,6 @@ struct tl_telephony {
     struct tl_arena arena; /* of the record being handled */
     struct tl_buf out;
 };
-
 
 /* story.c: what was read changes what is to be done. */
 enum tl_status tl_story_take(struct tl_telephony *telephony, const struct tl_record *record,
@@ -150,8 +149,8 @@ void tl_closing_clear(struct tl_telephony *telephony);
 
 /* phone.c: the Calls resource of the REST API. */
 enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_sid,
-                             tl_http_answer_fn on_answer, void *arg,
-                             struct tl_http_call **ret_call, struct tl_error *err);
+                             tl_http_answer_fn on_answer, void *arg, struct tl_http_call **ret_call,
+                             struct tl_error *err);
 enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effect *effect,
                             const char *language, tl_http_answer_fn on_answer, void *arg,
                             struct tl_http_call **ret_call, struct tl_error *err);

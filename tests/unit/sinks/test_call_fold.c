@@ -132,8 +132,8 @@ static void nothing_counts_behind_closed(void **state)
 static void costs_add_up_once(void **state)
 {
     (void)state;
-    struct tl_usage usage = {.provider = "openai", .model = "m", .kind = "response",
-                             .cost_microusd = 40};
+    struct tl_usage usage = {
+        .provider = "openai", .model = "m", .kind = "response", .cost_microusd = 40};
     struct tl_call_fold call;
     struct tl_call_event e = event(START);
 
@@ -167,8 +167,8 @@ static void state_survives_as_json(void **state)
 {
     (void)state;
     struct tl_tool_intent intent = {.intent_id = ID("aa"), .name = "end_call", .arguments = "{}"};
-    struct tl_tool_result result = {.intent_id = ID("aa"), .status = TL_TOOL_STATUS_DONE,
-                                    .output = "{}"};
+    struct tl_tool_result result = {
+        .intent_id = ID("aa"), .status = TL_TOOL_STATUS_DONE, .output = "{}"};
     struct tl_call_fold call, again;
     struct tl_call_event e = event(START);
     struct tl_error err;

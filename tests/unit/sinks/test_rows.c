@@ -33,22 +33,29 @@ static void fill(struct fixture *f)
     f->call.state = TL_CALL_STATE_IN_PROGRESS;
     f->call.utterances = f->call.utterances_of[TL_SPEAKER_AI] = 1;
     f->calls[0] = &f->call;
-    f->entity = (struct tl_redacted_entity){.type = "CARD", .ordinal = 1, .confidence = 0.5,
-                                            .start_ms = {true, 40}, .last4 = "4242"};
+    f->entity = (struct tl_redacted_entity){
+        .type = "CARD", .ordinal = 1, .confidence = 0.5, .start_ms = {true, 40}, .last4 = "4242"};
     f->metadata = (struct tl_map_entry){"k", "v"};
-    f->final = (struct tl_utterance){.utterance_id = "u1", .final = true, .turn = 4,
-                                     .speaker = TL_SPEAKER_AI, .text = "Hello \"you\"",
-                                     .language = "en", .heard_ms = -1, .entities = &f->entity,
-                                     .entities_n = 1, .metadata = &f->metadata, .metadata_n = 1};
+    f->final = (struct tl_utterance){.utterance_id = "u1",
+                                     .final = true,
+                                     .turn = 4,
+                                     .speaker = TL_SPEAKER_AI,
+                                     .text = "Hello \"you\"",
+                                     .language = "en",
+                                     .heard_ms = -1,
+                                     .entities = &f->entity,
+                                     .entities_n = 1,
+                                     .metadata = &f->metadata,
+                                     .metadata_n = 1};
     f->draft = f->final;
     f->draft.final = false;
     f->draft.utterance_id = "u2";
     f->draft.text = "And";
-    f->usage = (struct tl_usage){.provider = "openai", .model = "m", .kind = "response",
-                                 .cost_microusd = 9007199254740993};
+    f->usage = (struct tl_usage){
+        .provider = "openai", .model = "m", .kind = "response", .cost_microusd = 9007199254740993};
     for (int i = 0; i < 3; i++) {
-        f->events[i] = (struct tl_call_event){.event_id = "e", .call_id = CALL_ID, .at = 5,
-                                              .leg = "caller"};
+        f->events[i] =
+            (struct tl_call_event){.event_id = "e", .call_id = CALL_ID, .at = 5, .leg = "caller"};
         f->items[i] = (struct tl_feed_item){
             .event = &f->events[i], .call = &f->call, .offset = i, .sequence = i == 0};
     }

@@ -58,9 +58,9 @@ static void redis_urls_are_taken_apart(void **state)
 static void wrong_redis_urls_are_refused(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"",           "http://host",      "redis://",
-                                       "redis://h/x", "redis://h/1/2",   "redis://h:99999",
-                                       "rediss://h", "redis://h/-1"};
+    static const char *const urls[] = {
+        "",           "http://host", "redis://", "redis://h/x", "redis://h/1/2", "redis://h:99999",
+        "rediss://h", "redis://h/-1"};
     struct tl_redis_address a;
     struct tl_error err;
 

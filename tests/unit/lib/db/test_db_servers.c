@@ -74,8 +74,7 @@ static void on_done(void *arg, enum tl_status status, const struct tl_pg_answer 
         return;
     const PGresult *last = answer->results[answer->len - 1];
     f->rows = PQntuples(last);
-    (void)snprintf(f->text, sizeof(f->text), "%s",
-                   PQntuples(last) ? PQgetvalue(last, 0, 0) : "");
+    (void)snprintf(f->text, sizeof(f->text), "%s", PQntuples(last) ? PQgetvalue(last, 0, 0) : "");
 }
 
 static enum tl_status run(struct fixture *f, const struct tl_pg_statement *statements, size_t len)
@@ -159,7 +158,7 @@ static void jobs_run_in_order(void **state)
         int before = f.done;
         uv_run(&f.loop, UV_RUN_ONCE);
         if (f.done > before)
-            assert_int_equal(atoi(f.text), f.done);
+            assert_int_equal(strtol(f.text, NULL, 10), f.done);
     }
     finish(&f);
 }
@@ -183,9 +182,13 @@ static void a_job_that_hangs_costs_the_connection(void **state)
     struct fixture f;
     open_pg(&f);
     tl_pg_destroy(f.pg);
-    const struct tl_pg_options options = {.loop = &f.loop, .log = &QUIET,
-                                          .url = getenv("DATABASE_URL"), .name = "test_db",
-                                          .job_timeout_ms = 50, .on_up = on_up, .arg = &f};
+    const struct tl_pg_options options = {.loop = &f.loop,
+                                          .log = &QUIET,
+                                          .url = getenv("DATABASE_URL"),
+                                          .name = "test_db",
+                                          .job_timeout_ms = 50,
+                                          .on_up = on_up,
+                                          .arg = &f};
     assert_int_equal(tl_pg_create(&options, &f.pg, &f.err), TL_OK);
     wait_up(&f, 2);
     assert_int_equal(run_sql(&f, "SELECT pg_sleep(3600)", 1), TL_RETRY);
@@ -212,8 +215,8 @@ static void destroy_ends_jobs(void **state)
 
 /* ---- Redis ---- */
 
-static const char *const SCRIPTS[] = {
-    "return ARGV[1]", "return redis.error_reply('CONFLICT it is elsewhere')", NULL};
+static const char *const SCRIPTS[] = {"return ARGV[1]",
+                                      "return redis.error_reply('CONFLICT it is elsewhere')", NULL};
 
 static void open_redis(struct fixture *f)
 {
