@@ -64,6 +64,8 @@ static void remove_matching(struct tl_telephony *telephony, const char *id, cons
         }
         *at = effect->next;
         free_effect(effect);
+        if (id)
+            return; /* there is one, and `id` may have been its own */
     }
 }
 
