@@ -11,13 +11,16 @@ static bool read_row(const char *row, double ret_prices[PRICES])
 {
     const char *p = strchr(row, '=');
 
+    if (p == row)
+        return false; /* it would be of no model */
     for (size_t i = 0; i < PRICES; i++) {
         char *end;
         if (!p)
             return false;
         ret_prices[i] = strtod(p + 1, &end);
         bool last = i == PRICES - 1;
-        if (end == p + 1 || !(ret_prices[i] >= 0) || *end != (last ? '\0' : ','))
+        if (end == p + 1 || !isfinite(ret_prices[i]) || ret_prices[i] < 0 ||
+            *end != (last ? '\0' : ','))
             return false;
         p = last ? NULL : end;
     }
