@@ -41,13 +41,13 @@ static rd_kafka_t *open_handle(rd_kafka_type_t type, const char *const (*rows)[2
 
     for (size_t i = 0; i < len; i++) {
         if (rd_kafka_conf_set(conf, rows[i][0], rows[i][1], why, sizeof(why)) != RD_KAFKA_CONF_OK) {
-            fprintf(stderr, "hop: %s\n", why);
+            (void)fprintf(stderr, "hop: %s\n", why);
             exit(1);
         }
     }
     rd_kafka_t *handle = rd_kafka_new(type, conf, why, sizeof(why));
     if (!handle) {
-        fprintf(stderr, "hop: %s\n", why);
+        (void)fprintf(stderr, "hop: %s\n", why);
         exit(1);
     }
     return handle;
@@ -83,7 +83,7 @@ static void make_topic(struct hop *hop)
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(hop->topic, 1, 1, why, sizeof(why));
 
     if (!topic) {
-        fprintf(stderr, "hop: %s\n", why);
+        (void)fprintf(stderr, "hop: %s\n", why);
         exit(1);
     }
     rd_kafka_CreateTopics(hop->producer, &topic, 1, NULL, queue);
@@ -104,7 +104,7 @@ static int64_t find_end(struct hop *hop)
     while (e && tl_mono_us() < deadline_us)
         e = rd_kafka_query_watermark_offsets(hop->consumer, hop->topic, 0, &low, &high, 1000);
     if (e) {
-        fprintf(stderr, "hop: %s: %s\n", hop->topic, rd_kafka_err2str(e));
+        (void)fprintf(stderr, "hop: %s: %s\n", hop->topic, rd_kafka_err2str(e));
         exit(1);
     }
     return high;
@@ -194,9 +194,9 @@ static double at_share(const struct hop *hop, double share)
 static void print(struct hop *hop)
 {
     qsort(hop->sample_ms, (size_t)hop->samples, sizeof(*hop->sample_ms), compare);
-    printf("{\"sent\":%ld,\"received\":%ld,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}\n",
-           atomic_load(&hop->sent), hop->samples, at_share(hop, 0.5), at_share(hop, 0.99),
-           at_share(hop, 1));
+    (void)printf("{\"sent\":%ld,\"received\":%ld,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}\n",
+                 atomic_load(&hop->sent), hop->samples, at_share(hop, 0.5), at_share(hop, 0.99),
+                 at_share(hop, 1));
 }
 
 static bool read_options(struct hop *hop, int argc, char **argv)
@@ -246,9 +246,9 @@ int main(int argc, char **argv)
     pthread_t consumer;
 
     if (!read_options(&hop, argc, argv)) {
-        fputs("usage: trunkline-bench-hop --brokers HOST:PORT --topic NAME [--seconds N] "
-              "[--bytes N] [--interval-us N] [--linger-ms N]\n",
-              stderr);
+        (void)fputs("usage: trunkline-bench-hop --brokers HOST:PORT --topic NAME [--seconds N] "
+                    "[--bytes N] [--interval-us N] [--linger-ms N]\n",
+                    stderr);
         return 2;
     }
     hop.sample_ms = calloc(SAMPLES_MAX, sizeof(*hop.sample_ms));

@@ -20,8 +20,8 @@ void tl_tel_b64_encode(const uint8_t *data, size_t len, char *ret_text)
         uint32_t group = (uint32_t)data[0] << 16 | (len > 1 ? (uint32_t)data[1] << 8 : 0);
         *ret_text++ = alphabet[group >> 18];
         *ret_text++ = alphabet[group >> 12 & 63];
-        *ret_text++ = len > 1 ? alphabet[group >> 6 & 63] : '=';
-        *ret_text = '=';
+        *ret_text++ = (char)(len > 1 ? alphabet[group >> 6 & 63] : '=');
+        ret_text[0] = '=';
     }
 }
 

@@ -76,8 +76,8 @@ void tl_tel_call_event(struct tl_tel_call *call, const char *name, json_t *field
         abort();
     tl_buf_printf(&call->events, "%s\n", text);
     if (call->tel->print_events) {
-        puts(text);
-        fflush(stdout);
+        (void)puts(text);
+        (void)fflush(stdout);
     }
     free(text);
     json_decref(line);
@@ -91,7 +91,7 @@ void tl_tel_call_error(struct tl_tel_call *call, int code, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     json_t *line = json_pack("{s:i, s:s, s:I}", "code", code, "message", text, "at_ms",
                              (json_int_t)tl_tel_call_ms(call, tl_mono_us()));

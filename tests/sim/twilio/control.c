@@ -44,8 +44,9 @@ static void configure(struct tl_tel_call *call, const json_t *body,
     const char *fallback = text_of(body, "fallback_url");
     const char *status = text_of(body, "status_url");
 
-    tl_tel_target_set(&call->voice, url ? url : number->voice_url,
-                      url ? text_of(body, "voice_method") : number->voice_method);
+    if (url || number)
+        tl_tel_target_set(&call->voice, url ? url : number->voice_url,
+                          url ? text_of(body, "voice_method") : number->voice_method);
     if (fallback || number)
         tl_tel_target_set(&call->fallback, fallback ? fallback : number->fallback_url,
                           fallback ? NULL : number->fallback_method);
@@ -59,7 +60,7 @@ static void configure(struct tl_tel_call *call, const json_t *body,
     call->ear.keep_arrivals = call->keep_frames;
     call->ear.keep_audio = json_is_true(json_object_get(body, "record"));
     call->ear.gap_min_ms = number_of(body, "gap_min_ms", call->ear.gap_min_ms);
-    call->time_limit_ms = number_of(body, "max_ms", 4 * 3600 * 1000);
+    call->time_limit_ms = number_of(body, "max_ms", INT64_C(4) * 3600 * 1000);
     const char *start = text_of(body, "start");
     call->starts_at_answer = start && strcmp(start, "answer") == 0;
 }
@@ -79,9 +80,9 @@ static enum tl_status make_call(struct tl_tel *tel, const json_t *body, size_t n
     if (st != TL_OK)
         return st;
     if (from)
-        snprintf(caller, sizeof(caller), "%s", from);
+        (void)snprintf(caller, sizeof(caller), "%s", from);
     else
-        snprintf(caller, sizeof(caller), "+1415%07zu", n % 10000000);
+        (void)snprintf(caller, sizeof(caller), "+1415%07zu", n % 10000000);
     struct tl_tel_call *call = tl_tel_call_create(tel, TL_TEL_INBOUND, caller, to);
     call->mouth.script = script;
     configure(call, body, number);

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENT_MAX (8000 * 300) /* five minutes without a pause: cut there */
-#define SEGMENT_SILENCE 40       /* bytes of silence that end a segment (speech.h) */
-#define DRY_MAX_MS 3000          /* a sentence that does not go on by then was broken off */
+#define SEGMENT_MAX ((size_t)8000 * 300) /* five minutes without a pause: cut there */
+#define SEGMENT_SILENCE 40               /* bytes of silence that end a segment (speech.h) */
+#define DRY_MAX_MS 3000                  /* a sentence that does not go on by then was broken off */
 #define UTTERANCE_QUIET_MS 400
 #define PIECES_MAX 64
 
@@ -116,7 +116,7 @@ static void digest(const uint8_t *data, size_t len, char ret_hex[41])
     if (EVP_Digest(data, len, raw, NULL, EVP_sha1(), NULL) != 1)
         abort();
     for (size_t i = 0; i < 20; i++)
-        snprintf(ret_hex + 2 * i, 3, "%02x", raw[i]);
+        (void)snprintf(ret_hex + i * 2, 3, "%02x", raw[i]);
 }
 
 static int64_t bytes_us(size_t bytes)
@@ -182,7 +182,7 @@ static void segment_runs_dry(struct tl_tel_ear *ear)
         }
         ear->is_dry = true;
         ear->dry_from_us = ear->now_us;
-    } else if (ear->now_us - ear->dry_from_us > DRY_MAX_MS * 1000) {
+    } else if (ear->now_us - ear->dry_from_us > DRY_MAX_MS * INT64_C(1000)) {
         end_segment(ear);
     }
 }

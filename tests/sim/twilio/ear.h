@@ -10,7 +10,7 @@
 
 #define TL_TEL_FRAME_BYTES 160
 #define TL_TEL_FRAME_MS 20
-#define TL_TEL_BUFFER_MAX (10 * 60 * 8000) /* bytes that Twilio buffers: ten minutes */
+#define TL_TEL_BUFFER_MAX ((size_t)10 * 60 * 8000) /* bytes that Twilio buffers: ten minutes */
 
 /** A stretch of sound that the caller heard. */
 struct tl_tel_heard {

@@ -28,6 +28,7 @@ struct sending {
     char token[TL_UUID_TEXT_LEN + 1];
     bool asks_with_password; /* the server challenged */
     unsigned attempts, redirects;
+    unsigned tries; /* of the URL asked now */
     int64_t start_us;
     struct tl_timer timer; /* to fail from the loop */
     const char *early_error;
@@ -109,7 +110,7 @@ static bool is_retried(const struct sending *s, const struct tl_http_answer *ans
     unsigned total =
         s->url.overrides.total_ms < CEILING_MS ? s->url.overrides.total_ms : CEILING_MS;
 
-    if (s->attempts > s->url.overrides.retries || elapsed_ms(s) >= (int64_t)total)
+    if (s->tries > s->url.overrides.retries || elapsed_ms(s) >= (int64_t)total)
         return false;
     if (answer->status == 0)
         return on & (answer->not_sent ? TL_TEL_RETRY_CONNECT : TL_TEL_RETRY_READ);
@@ -141,8 +142,9 @@ static bool follow(struct sending *s, const struct tl_http_answer *answer, int *
     s->url = url;
     free(s->current);
     s->current = next;
+    s->tries = 0;
     if (!keeps_method)
-        snprintf(s->method, sizeof(s->method), "GET");
+        (void)snprintf(s->method, sizeof(s->method), "GET");
     return true;
 }
 
@@ -168,6 +170,7 @@ static void on_answer(void *arg, const struct tl_http_answer *answer)
     }
     if (answer->status == 401 && s->url.user && !s->asks_with_password) {
         s->asks_with_password = true;
+        s->tries = 0;
         attempt(s);
         return;
     }
@@ -233,8 +236,10 @@ static enum tl_status start(struct sending *s, const char *url, struct tl_buf *b
 
     if (!s->call->cookie)
         headers[4] = (struct tl_http_header){NULL, NULL};
-    if (tl_tel_fault_take(&tel->faults.no_signature))
-        headers[3] = headers[4], headers[4] = (struct tl_http_header){NULL, NULL};
+    if (tl_tel_fault_take(&tel->faults.no_signature)) {
+        headers[3] = headers[4];
+        headers[4] = (struct tl_http_header){NULL, NULL};
+    }
     struct tl_http_call_options options = {
         .method = s->method,
         .url = url,
@@ -265,6 +270,7 @@ static void attempt(struct sending *s)
     char *signed_as = get_url(s->url.signed_as, has_query ? s->form : NULL);
 
     s->attempts++;
+    s->tries++;
     sign(s, signed_as, is_post, signature);
     tl_buf_init(&body, 1 << 20);
     if (is_post)
@@ -292,7 +298,7 @@ void tl_tel_hook_send(const struct tl_tel_hook *hook)
     s->current = strdup(hook->url);
     s->start_us = tl_mono_us();
     s->call->tel->pending++;
-    snprintf(s->method, sizeof(s->method), "%s", hook->method ? hook->method : "POST");
+    (void)snprintf(s->method, sizeof(s->method), "%s", hook->method ? hook->method : "POST");
     tl_uuid_format(&token, s->token);
     if (s->call->tel->is_stopping)
         fail_early(s);

@@ -57,6 +57,7 @@ static enum tl_status open_network(struct tl_tel *tel, struct tl_error *err)
     enum tl_status st = tl_net_create(&options, &tel->net, err);
 
     tl_tel_wheel_init(&tel->wheel, &tel->loop);
+    tl_buf_init(&tel->scratch, 2 << 20);
     if (st == TL_OK)
         st = listen_on(tel, tel->options.listen, true, &tel->rest, err);
     if (st == TL_OK)
@@ -67,7 +68,7 @@ static enum tl_status open_network(struct tl_tel *tel, struct tl_error *err)
 /* The one call of the command line. */
 static enum tl_status place_call(struct tl_tel *tel, struct tl_error *err)
 {
-    json_error_t why;
+    json_error_t why = {0};
     json_t *script =
         tel->options.script_file ? json_load_file(tel->options.script_file, 0, &why) : json_array();
     const char *to = tel->options.call_to;
@@ -105,6 +106,7 @@ static void close_network(struct tl_tel *tel)
     for (size_t i = 0; i < tel->calls; i++)
         tl_tel_call_destroy(tel->call[i]);
     free(tel->call);
+    tl_buf_finish(&tel->scratch);
     tl_tel_wheel_finish(&tel->wheel);
     tl_tel_numbers_finish(tel);
     tl_tel_destinations_finish(tel);
@@ -121,9 +123,9 @@ static int run(struct tl_tel *tel)
     if (st == TL_OK)
         st = open_network(tel, &err);
     if (st == TL_OK) {
-        printf("{\"listening\":%d,\"control\":%d}\n", tl_http_server_port(tel->rest),
-               tl_http_server_port(tel->control));
-        fflush(stdout);
+        (void)printf("{\"listening\":%d,\"control\":%d}\n", tl_http_server_port(tel->rest),
+                     tl_http_server_port(tel->control));
+        (void)fflush(stdout);
         if (tel->options.call_from)
             st = place_call(tel, &err);
     }
@@ -134,7 +136,7 @@ static int run(struct tl_tel *tel)
     if (st == TL_OK)
         uv_run(&tel->loop, UV_RUN_DEFAULT);
     else
-        fprintf(stderr, "trunkline-sim-twilio: %s\n", err.msg);
+        (void)fprintf(stderr, "trunkline-sim-twilio: %s\n", err.msg);
     uv_close((uv_handle_t *)&on_term, NULL);
     uv_close((uv_handle_t *)&on_int, NULL);
     close_network(tel);
@@ -148,7 +150,7 @@ int main(int argc, char **argv)
     struct tl_tel tel = {0};
     int exit_status = 2;
 
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     tel.log = (struct tl_log){.fd = 2, .level = TL_LOG_INFO, .process = "sim-twilio"};
     tel.created_at = tl_now_ms();
     if (tl_tel_options_read(&tel, argc, argv, &exit_status)) {

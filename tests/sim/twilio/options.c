@@ -97,9 +97,9 @@ enum tl_status tl_tel_options_split(const char *listen, char *ret_address, size_
 
     if (*port == '\0' || *end || value < 0 || value > 65535)
         return tl_fail(err, TL_INVALID, "\"%s\" is not ADDRESS:PORT", listen);
-    snprintf(ret_address, size, "%.*s", colon ? (int)(colon - listen) : 0, listen);
+    (void)snprintf(ret_address, size, "%.*s", colon ? (int)(colon - listen) : 0, listen);
     if (!*ret_address)
-        snprintf(ret_address, size, "127.0.0.1");
+        (void)snprintf(ret_address, size, "127.0.0.1");
     *ret_port = (int)value;
     return TL_OK;
 }
@@ -197,7 +197,7 @@ bool tl_tel_options_read(struct tl_tel *tel, int argc, char **argv, int *ret_exi
     *ret_exit = 2;
     while ((opt = getopt_long(argc, argv, "h", all, NULL)) != -1) {
         if (opt == OPT_HELP) {
-            fputs(HELP, stdout);
+            (void)fputs(HELP, stdout);
             *ret_exit = 0;
             return false;
         }
@@ -206,12 +206,12 @@ bool tl_tel_options_read(struct tl_tel *tel, int argc, char **argv, int *ret_exi
         if (opt >= OPT_TEXT)
             *(const char **)((char *)&tel->options + TEXTS[opt - OPT_TEXT].offset) = optarg;
         else if (take_special(tel, opt, optarg, &err) != TL_OK) {
-            fprintf(stderr, "trunkline-sim-twilio: %s\n", err.msg);
+            (void)fprintf(stderr, "trunkline-sim-twilio: %s\n", err.msg);
             return false;
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "trunkline-sim-twilio: what is \"%s\"?\n", argv[optind]);
+        (void)fprintf(stderr, "trunkline-sim-twilio: what is \"%s\"?\n", argv[optind]);
         return false;
     }
     return true;

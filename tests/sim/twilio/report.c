@@ -95,7 +95,7 @@ static void answer_events(struct tl_tel_call *call, struct tl_http_exchange *x, 
 
     if (from > len)
         from = len;
-    snprintf(next, sizeof(next), "%zu", len);
+    (void)snprintf(next, sizeof(next), "%zu", len);
     tl_http_respond(x, 200, "application/x-ndjson", call->events.data + from, len - from, headers);
 }
 

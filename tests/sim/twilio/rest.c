@@ -30,7 +30,7 @@ static void respond_error(struct tl_http_exchange *x, int status, int code, cons
         {"WWW-Authenticate", "Basic realm=\"Twilio API\""}, {NULL, NULL}};
     char info[64];
 
-    snprintf(info, sizeof(info), "https://www.twilio.com/docs/errors/%d", code);
+    (void)snprintf(info, sizeof(info), "https://www.twilio.com/docs/errors/%d", code);
     json_t *body = json_pack("{s:i, s:s, s:s, s:i}", "code", code, "message", message, "more_info",
                              info, "status", status);
     char *text = json_dumps(body, JSON_COMPACT);
@@ -157,7 +157,7 @@ static bool read_sid(const char *text, const char *letters, char ret_sid[TL_TEL_
     if (strlen(text) != TL_TEL_SID_SIZE - 1 + 5 || strncmp(text, letters, 2) != 0 ||
         strcmp(text + TL_TEL_SID_SIZE - 1, ".json") != 0)
         return false;
-    snprintf(ret_sid, TL_TEL_SID_SIZE, "%s", text);
+    (void)snprintf(ret_sid, TL_TEL_SID_SIZE, "%s", text);
     return true;
 }
 

@@ -72,7 +72,7 @@ static bool read_time(const char *text, int64_t *ret_at_ms)
 
     if (tl_time_parse_iso(text, ret_at_ms, &err) == TL_OK)
         return true;
-    snprintf(day, sizeof(day), "%sT00:00:00Z", text);
+    (void)snprintf(day, sizeof(day), "%sT00:00:00Z", text);
     return strlen(text) == 10 && tl_time_parse_iso(day, ret_at_ms, &err) == TL_OK;
 }
 
@@ -131,7 +131,7 @@ static void list_calls(struct tl_tel_rest *rest)
         if ((long)json_array_size(items) == size) {
             const char *sid =
                 json_string_value(json_object_get(json_array_get(items, (size_t)size - 1), "sid"));
-            snprintf(next, sizeof(next), "PA%s", sid);
+            (void)snprintf(next, sizeof(next), "PA%s", sid);
             break;
         }
         json_array_append_new(items, call_json(rest, call));
@@ -364,6 +364,7 @@ static void post_call(struct tl_tel_rest *rest, struct tl_tel_call *call)
         call, "rest.update",
         json_pack("{s:s?, s:s?, s:b}", "status", status, "url", url, "twiml", twiml != NULL));
     update_settings(rest, call);
+    call->on_fallback = false; /* what comes now is not the fallback's answer */
     if (status)
         tl_tel_call_end(call,
                         call->status == TL_TEL_IN_PROGRESS ? TL_TEL_COMPLETED : TL_TEL_CANCELED);

@@ -55,7 +55,7 @@ static void count_error(struct tl_tel_stream *s, int code, const char *what)
 {
     char key[16];
 
-    snprintf(key, sizeof(key), "%d", code);
+    (void)snprintf(key, sizeof(key), "%d", code);
     json_int_t n = json_integer_value(json_object_get(s->errors, key));
     json_object_set_new(s->errors, key, json_integer(n + 1));
     if (n < 20)
@@ -71,7 +71,7 @@ static void stream_error(struct tl_tel_stream *s, int code, bool *told, const ch
     if (*told)
         return;
     *told = true;
-    snprintf(text, sizeof(text), "%d %s", code, what);
+    (void)snprintf(text, sizeof(text), "%d %s", code, what);
     tl_tel_callback_stream(s->call, &s->callback, s->sid, s->name, "stream-error", text);
 }
 
@@ -94,7 +94,7 @@ static bool has_only(const json_t *object, const char *const *names, size_t n)
 static void take_media(struct tl_tel_stream *s, const json_t *message)
 {
     static const char *const members[] = {"payload"};
-    static uint8_t decoded[MEDIA_MAX];
+    struct tl_buf *decoded = &s->call->tel->scratch;
     const json_t *media = json_object_get(message, "media");
     const json_t *payload = json_object_get(media, "payload");
     size_t len = 0;
@@ -103,16 +103,17 @@ static void take_media(struct tl_tel_stream *s, const json_t *message)
         protocol_error(s, "media is not {\"payload\": text}");
         return;
     }
+    tl_buf_reset(decoded);
     if (json_string_length(payload) > MEDIA_MAX ||
-        !tl_tel_b64_decode(json_string_value(payload), json_string_length(payload), decoded,
-                           &len) ||
+        !tl_tel_b64_decode(json_string_value(payload), json_string_length(payload),
+                           tl_buf_reserve(decoded, MEDIA_MAX), &len) ||
         len == 0) {
         stream_error(s, 31950, &s->told_undecodable, "payload does not decode");
         return;
     }
     s->media_in++;
     s->media_bytes += len;
-    if (!tl_tel_ear_media(&s->call->ear, decoded, len, tl_mono_us()))
+    if (!tl_tel_ear_media(&s->call->ear, decoded->data, len, tl_mono_us()))
         stream_error(s, 31931, &s->told_full, "over ten minutes are buffered, media dropped");
 }
 
@@ -216,7 +217,7 @@ static void send_json(struct tl_tel_stream *s, json_t *message)
 {
     char number[24];
 
-    snprintf(number, sizeof(number), "%lu", ++s->sequence);
+    (void)snprintf(number, sizeof(number), "%lu", ++s->sequence);
     json_object_set_new(message, "sequenceNumber", json_string(number));
     json_object_set_new(message, "streamSid", json_string(s->sid));
     char *text = json_dumps(message, JSON_COMPACT);
@@ -322,7 +323,7 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *clos
     if (!s->started_us && is_current) {
         int code = connect_error(close);
         count_error(s, code, close->reason);
-        snprintf(text, sizeof(text), "%d %s", code, close->reason);
+        (void)snprintf(text, sizeof(text), "%d %s", code, close->reason);
         tl_tel_callback_stream(call, &s->callback, s->sid, s->name, "stream-error", text);
     }
     report(s, close);
@@ -352,7 +353,7 @@ static void fail_early(void *arg)
 
     report(s, &close);
     if (s->call->stream == s) {
-        snprintf(text, sizeof(text), "%d %s", s->early_code, s->early_error);
+        (void)snprintf(text, sizeof(text), "%d %s", s->early_code, s->early_error);
         tl_tel_callback_stream(s->call, &s->callback, s->sid, s->name, "stream-error", text);
         s->call->stream = NULL;
         tl_tel_run_stream_ended(s->call, false);

@@ -20,11 +20,11 @@ void tl_tel_sid_make(const char *letters, size_t index, char ret_sid[TL_TEL_SID_
 
     if (RAND_bytes(raw, sizeof(raw)) != 1)
         abort();
-    snprintf(ret_sid, 3, "%s", letters);
+    (void)snprintf(ret_sid, 3, "%s", letters);
     for (size_t i = 0; i < sizeof(raw); i++)
-        snprintf(ret_sid + 2 + 2 * i, 3, "%02x", raw[i]);
+        (void)snprintf(ret_sid + 2 + 2 * i, 3, "%02x", raw[i]);
     if (index != SIZE_MAX)
-        snprintf(ret_sid + 2 + 24, 9, "%08zx", index & 0xffffffff);
+        (void)snprintf(ret_sid + 2 + 24, 9, "%08zx", index & 0xffffffff);
 }
 
 struct tl_tel_number *tl_tel_number_find(struct tl_tel *tel, const char *number)

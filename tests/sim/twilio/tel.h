@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "net/net.h"
 #include "speech/speech.h"
@@ -114,6 +115,8 @@ struct tl_tel {
     size_t pending; /* webhooks under way and sockets not yet closed */
     struct tl_tel_conference *conferences;
     int64_t queue_free_at_ms; /* when the next call by REST may leave the queue (monotonic) */
+
+    struct tl_buf scratch; /* a payload being decoded */
 
     bool print_events; /* JSON lines on stdout */
     bool is_told;      /* scripts hang up at their next {"hangup":…,"when_told":true} */

@@ -237,7 +237,7 @@ static enum tl_status read_root(struct reading *r, xmlDoc *xml)
     if (strcmp((const char *)root->name, "Response") != 0)
         return refuse(r, 12100, "the root is not <Response>", (const char *)root->name);
     enum tl_status st = read_element(r, root, BIT(TL_TEL_RESPONSE), &response);
-    if (st == TL_OK)
+    if (st == TL_OK && response)
         r->doc->first = response->child;
     return st;
 }

@@ -78,7 +78,7 @@ enum tl_status tl_tel_voices_say(struct tl_tel_voices *voices, const char *text,
     }
     if (voices->len == voices->cap) {
         voices->cap = voices->cap ? voices->cap * 2 : 64;
-        voices->voice = realloc(voices->voice, voices->cap * sizeof(*voices->voice));
+        voices->voice = realloc(voices->voice, voices->cap * sizeof(struct tl_tel_voice *));
         if (!voices->voice)
             abort();
     }

@@ -54,7 +54,7 @@ void tl_tel_wheel_add(struct tl_tel_wheel *wheel, struct tl_tel_spoke *spoke)
     if (wheel->slot[slot].len == wheel->slot[slot].cap) {
         wheel->slot[slot].cap = wheel->slot[slot].cap ? wheel->slot[slot].cap * 2 : 8;
         wheel->slot[slot].spoke =
-            realloc(wheel->slot[slot].spoke, wheel->slot[slot].cap * sizeof(spoke));
+            realloc(wheel->slot[slot].spoke, wheel->slot[slot].cap * sizeof(struct tl_tel_spoke *));
         if (!wheel->slot[slot].spoke)
             abort();
     }
