@@ -223,3 +223,12 @@ class Webhooks:
 def voice_form(sid, to, caller="+14155550199", status="ringing", **more):
     return {"CallSid": sid, "AccountSid": "AC" + "0" * 32, "From": caller, "To": to,
             "CallStatus": status, "Direction": "inbound", "ApiVersion": "2010-04-01", **more}
+
+
+# ---- moments ----
+
+def sim_events(call):
+    """What the telephone simulator has noted of the call so far."""
+    status, text = support.get(f"{call.stack.control_url}/calls/{call.sid}/events")
+    assert status == 200, text
+    return [json.loads(line) for line in text.splitlines() if line]

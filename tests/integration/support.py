@@ -97,13 +97,16 @@ def metrics(port):
 
 
 def read_all(brokers, topic):
-    """Every record of a topic up to its present end, in order within each partition."""
+    """Every record of a topic up to the end that it had at the call, in order within each
+    partition. (Waiting for "end of partition" alone would never end where others go on writing;
+    waiting for the last offset alone not where it was compacted away.)"""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "unused",
                          "enable.auto.commit": False, "enable.partition.eof": True})
     try:
         parts = consumer.list_topics(topic, 30).topics[topic].partitions
-        left = set(parts)
-        consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in parts}
+        left = {p for p, end in ends.items() if end > 0}
+        consumer.assign([TopicPartition(topic, p, 0) for p in left])
         records = []
         while left:
             record = consumer.poll(30)
@@ -111,8 +114,11 @@ def read_all(brokers, topic):
             if record.error():
                 assert record.error().code() == EOF, record.error()
                 left.discard(record.partition())
-            else:
+                continue
+            if record.offset() < ends[record.partition()]:
                 records.append(record)
+            if record.offset() + 1 >= ends[record.partition()]:
+                left.discard(record.partition())
         return records
     finally:
         consumer.close()
