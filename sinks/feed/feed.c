@@ -17,7 +17,7 @@
 #define PARTITIONS_MAX 512
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define QUEUE_BATCHES 4 /* so many batches are read ahead before reading is paused */
+#define QUEUE_BATCHES 16/* so many batches are read ahead before reading is paused */
 #define CALLS_MAX 50000 /* in memory; beyond it all are dropped and loaded when needed */
 #define OFFSET_DEADLINE_MS 10000
 
