@@ -90,7 +90,8 @@ class Stage:
             self.processes.wait_ready(service.name, service.ready, 60.0)
         for kind in ("ingest", "conversation", "sim-twilio", "sim-openai"):
             names = [s.name for s in table if s.name.startswith(kind)]
-            self.groups[kind] = Group(self.processes.pid(n) for n in names)
+            if names:
+                self.groups[kind] = Group(self.processes.pid(n) for n in names)
         if self.processes.pid("kafka"):
             self.groups["broker"] = Group([self.processes.pid("kafka")])
 
@@ -120,8 +121,15 @@ class Stage:
             stdout=subprocess.PIPE, text=True)
 
     def stop(self):
+        """End everything. Returns the names of services that did not end as they should."""
+        badly = []
         for name in reversed(self.processes.names()):
-            if name not in ("kafka", "postgres", "redis", "registry"):
-                self.processes.stop(name)
+            if name in ("kafka", "postgres", "redis", "registry"):
+                continue
+            child = self.processes.children.get(name)
+            clean = self.processes.stop(name)
+            if not clean or (child and child.wait(10) != 0):
+                badly.append(name)
         if self.servers:
             self.servers.stop()
+        return badly
