@@ -11,7 +11,7 @@ const struct tl_setting tl_kafka_settings[] = {
                   "Put before the name of every topic and consumer group."),
     TL_SET_INT(S, linger_ms, "kafka.linger_ms", "1", 1, 1000,
                "Milliseconds that a producer of events gathers records for a batch."),
-    TL_SET_INT(S, media_linger_ms, "kafka.media_linger_ms", "2", 1, 1000,
+    TL_SET_INT(S, media_linger_ms, "kafka.media_linger_ms", "1", 1, 1000,
                "Milliseconds that a producer of sound gathers records for a batch."),
     TL_SET_DURATION(S, message_timeout_ms, "kafka.message_timeout", "60s", 1000, 900000,
                     "A record that the brokers have not acknowledged by then has failed."),

@@ -30,10 +30,13 @@ static void on_record(void *arg, const struct tl_record *record)
     struct tl_closing *closing = arg;
     struct tl_conversation *c = closing->conversation;
     struct tl_call_event event;
+    struct tl_uuid call_id;
     struct tl_dialog *d;
     struct tl_error err;
 
-    HASH_FIND(hh, c->dialogs, record->key.data, record->key.len, d);
+    if (tl_uuid_parse((const char *)record->key.data, record->key.len, &call_id, &err) != TL_OK)
+        return;
+    HASH_FIND(hh, c->dialogs, &call_id, sizeof(call_id), d);
     if (!d || d->stage != TL_DIALOG_ENDING)
         return;
     tl_arena_reset(&closing->arena);

@@ -17,15 +17,13 @@
 static void take_item(struct tl_conversation *self, const struct tl_media_batch *batch,
                       const struct tl_media_item *item, int64_t offset)
 {
-    char call_id[TL_UUID_TEXT_LEN + 1];
     struct tl_dialog *d;
 
     if (item->kind == TL_MEDIA_KIND_STARTED && item->started) {
         tl_dialog_on_started(self, batch, item, offset);
         return;
     }
-    tl_uuid_format(&item->call_id, call_id);
-    HASH_FIND_STR(self->dialogs, call_id, d);
+    HASH_FIND(hh, self->dialogs, &item->call_id, sizeof(item->call_id), d);
     if (d)
         tl_dialog_on_item(d, batch, item, offset);
     else

@@ -401,7 +401,7 @@ static struct tl_dialog *dialog_create(struct tl_conversation *c, const struct t
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
     d->last_words_ms = d->last_checkpoint_ms = tl_mono_ms();
     tl_buf_init(&d->early, 30 * 8000);
-    HASH_ADD_STR(c->dialogs, call_id, d);
+    HASH_ADD(hh, c->dialogs, call_uuid, sizeof(d->call_uuid), d);
     c->dialogs_n++;
     tl_counter_add(&c->metrics.calls_taken, 1);
     tl_gauge_set(&c->metrics.calls, c->dialogs_n);
@@ -429,11 +429,9 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
 {
     const struct tl_claim claim = {
         .number = item->number, .offset = item->offset, .session = item->session};
-    char call_id[TL_UUID_TEXT_LEN + 1];
     struct tl_dialog *d;
 
-    tl_uuid_format(&item->call_id, call_id);
-    HASH_FIND_STR(c->dialogs, call_id, d);
+    HASH_FIND(hh, c->dialogs, &item->call_id, sizeof(item->call_id), d);
     if (d && tl_claim_compare(&claim, &d->claim) < 0) {
         if (strcmp(d->stream_sid, item->started->stream_sid) != 0) /* a higher claim is held here */
             send_lost(c, batch->ingest, batch->ingest_epoch, &item->call_id,

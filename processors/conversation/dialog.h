@@ -48,7 +48,7 @@ struct tl_dialog_item {
 /** One leg of one call, held by this process. */
 struct tl_dialog {
     struct tl_conversation *conversation;
-    UT_hash_handle hh; /* by call_id: one leg a call so far */
+    UT_hash_handle hh; /* by call_uuid: one leg a call so far */
     char call_id[TL_UUID_TEXT_LEN + 1];
     struct tl_uuid call_uuid;
     enum tl_dialog_stage stage;

@@ -6,7 +6,7 @@
 
 #include "avro/call_event.h"
 
-#define TL_EAR_RUNS 160       /* some minutes of speech; further back the oldest is taken */
+#define TL_EAR_RUNS 64        /* a minute of sound; further back the oldest is taken */
 #define TL_EAR_RUN_FRAMES 50  /* a run is cut after a second, so that mailbox offsets stay near */
 
 /** Where a piece of the caller's sound stands. */

@@ -11,8 +11,7 @@
 #include "call/claim.h"
 
 #define PIECE_BYTES 1600        /* 200 ms: one piece, one mark */
-#define STARVING_MS 400         /* less than this unheard: do not save on drafts */
-#define DRAFT_EVERY_MS 150
+#define DRAFT_EVERY_MS 150      /* of the caller's words: only people read those */
 #define SOUND_BYTES_MAX (4u << 20)
 #define TEXT_BYTES_MAX (60u << 10)
 #define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
@@ -315,22 +314,16 @@ static void release(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk
     while (t->released < t->drafted) {
         int64_t ahead = unheard_ms(talk), left = t->drafted - t->released;
         int64_t len = left < PIECE_BYTES ? left : PIECE_BYTES;
-        bool is_last = t->complete && t->drafted == t->generated;
         if (ahead >= talk->play_ahead_ms)
             return;
-        if (len < PIECE_BYTES && !is_last && ahead > STARVING_MS / 2)
-            return; /* it can wait to be a whole piece */
         release_piece(talk, t, len, now);
     }
 }
 
 static void draft(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_now now)
 {
-    bool is_due = !t->drafted || t->complete || unheard_ms(talk) < STARVING_MS ||
-                  now.mono_ms - t->last_draft_ms >= DRAFT_EVERY_MS;
-
     bool has_news = t->drafted < t->generated || (t->complete && !t->draft_complete);
-    if (t->draft_in_flight || !t->generated || !has_news || !is_due)
+    if (t->draft_in_flight || !t->generated || !has_news)
         return;
     t->draft_complete = t->complete;
     if (t->start_ms == 0)
@@ -338,7 +331,6 @@ static void draft(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_n
     t->end_ms = t->start_ms + t->generated / 8;
     t->draft_in_flight = true;
     t->draft_bytes = t->generated;
-    t->last_draft_ms = now.mono_ms;
     write_draft(talk, t);
 }
 
