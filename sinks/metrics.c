@@ -12,6 +12,8 @@ const struct tl_metric tl_feed_metric_rows[] = {
     FEED(events, COUNTER, "events_total", "Events of calls.v1, and whether they counted.",
          .labels = "sink,verdict"),
     FEED(letters, COUNTER, "dead_letters_total", "Records put aside.", .labels = "sink"),
+    FEED(skipped, COUNTER, "skipped_total",
+         "Records that could not be processed and that another sink puts aside.", .labels = "sink"),
     FEED(batches, COUNTER, "batches_total", "Batches offered to the store, and what it said.",
          .labels = "sink,status"),
     FEED(batch_time, HISTOGRAM, "batch_seconds", "Time to load, fold and store a batch.",

@@ -17,8 +17,8 @@
 #define PARTITIONS_MAX 512
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define QUEUE_BATCHES 16/* so many batches are read ahead before reading is paused */
-#define CALLS_MAX 50000 /* in memory; beyond it all are dropped and loaded when needed */
+#define QUEUE_BATCHES 16 /* so many batches are read ahead before reading is paused */
+#define CALLS_MAX 50000  /* in memory; beyond it all are dropped and loaded when needed */
 #define OFFSET_DEADLINE_MS 10000
 
 enum state {
@@ -280,6 +280,22 @@ static bool is_next(struct tl_feed *feed, struct part *part, int64_t offset)
     return false;
 }
 
+/* It cannot be processed: put aside, or skipped where another sink does that. */
+static enum tl_status refuse_record(struct tl_feed *feed, const struct tl_record *record,
+                                    struct entry *entry, struct tl_error *err)
+{
+    char reason[sizeof(err->msg) + 64];
+
+    (void)snprintf(reason, sizeof(reason), "%s: %s", feed->o.store->name, err->msg);
+    entry->letter = feed->o.store->puts_aside ? LETTER_SENT : LETTER_DONE;
+    if (feed->o.store->puts_aside)
+        return put_aside(feed, record, reason, err);
+    COUNT(feed, skipped);
+    tl_log_warn(feed->o.log, "feed.unreadable, skipped", TL_INT("partition", record->partition),
+                TL_INT("offset", record->offset), TL_STR("reason", reason));
+    return TL_OK;
+}
+
 static void on_record(void *arg, const struct tl_record *record)
 {
     struct tl_feed *feed = arg;
@@ -296,13 +312,8 @@ static void on_record(void *arg, const struct tl_record *record)
     enum tl_status st = decode(feed, record, entry, &err);
     if (st == TL_OK && part->poison == record->offset)
         st = tl_fail(&err, TL_INVALID, "%s", feed->poison_why);
-    if (st == TL_INVALID) {
-        char reason[sizeof(err.msg) + 64];
-
-        (void)snprintf(reason, sizeof(reason), "%s: %s", feed->o.store->name, err.msg);
-        entry->letter = LETTER_SENT;
-        st = put_aside(feed, record, reason, &err);
-    }
+    if (st == TL_INVALID)
+        st = refuse_record(feed, record, entry, &err);
     if (st != TL_OK) {
         free_entry(entry);
         restart(feed, "record", err.msg); /* its schema is not known yet, or the producer is full */

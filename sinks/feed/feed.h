@@ -47,6 +47,9 @@ struct tl_feed_batch {
 struct tl_feed_store {
     const char *name;    /* "records": also the consumer group */
     int64_t lookback_ms; /* where to begin without a position: so long ago; 0: at the beginning */
+    /** Records that cannot be processed go to dead-letters.v1. One reader of a topic does that, or
+     *  there would be as many letters as readers; the others skip them. */
+    bool puts_aside;
     bool (*is_up)(void *self, char *reason, size_t size);
 
     /** tl_feed_answer_positions: next[i] of each partition; -1: none. */
@@ -63,6 +66,7 @@ struct tl_feed_store {
 struct tl_feed_metrics {
     struct tl_metric_vec events;     /* sink, verdict */
     struct tl_metric_vec letters;    /* sink */
+    struct tl_metric_vec skipped;    /* sink */
     struct tl_metric_vec batches;    /* sink, status */
     struct tl_metric_vec batch_time; /* sink */
     struct tl_metric_vec lag;        /* sink: ms between an event and its being stored */

@@ -243,6 +243,7 @@ enum tl_status tl_records_create(struct tl_sink *sink, struct tl_records **ret_r
         abort();
     records->sink = sink;
     records->store = (struct tl_feed_store){.name = "records",
+                                            .puts_aside = true,
                                             .is_up = is_up,
                                             .read_positions = read_positions,
                                             .load = load,

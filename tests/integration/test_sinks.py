@@ -162,6 +162,19 @@ def test_records_puts_aside_what_the_database_refuses(sinks):
     assert {r["utterances"] for r in house.sql("SELECT utterances FROM calls")} == {2}
 
 
+def test_records_stores_nothing_from_where_somebody_else_has_been(sinks):
+    """Compare and set: a position that another instance moved is read again, and believed."""
+    house, call = sinks(), new_call()
+    house.send(*house.ring(call))
+    house.start("records")
+    house.wait_sql("SELECT 1 FROM sink_offsets WHERE next = 3")
+    house.sql_do("UPDATE sink_offsets SET next = 4 WHERE next = 3")  # it has stored the next one
+    house.send(house.said(call, 1, "stored by the other"), house.said(call, 2, "mine"))
+    house.wait_sql("SELECT 1 FROM sink_offsets WHERE next = 5")
+    said = house.sql("SELECT text FROM call_interactions")
+    assert [s["text"] for s in said] == ["mine"]
+
+
 def test_records_takes_over_a_partition(sinks):
     """Two members share the partitions; when one dies its share is read on by the other."""
     house, calls = sinks(), [new_call() for _ in range(40)]
@@ -213,7 +226,7 @@ def test_live_shows_a_call_while_it_lasts(sinks):
     """PIPE-3: an active call is in Redis with its newest words, expires, and goes when closed."""
     house, call = sinks(), new_call()
     house.send(*house.ring(call), house.said(call, 1, "Hello."),
-               house.said(call, 2, "I would", "AI", final=False))
+               house.said(call, 2, "I would", "AI", final=False), {**house.over(call), "at": 0})
     house.start("live")
     key, active = f"{house.name}:call:{call}", f"{house.name}:calls:harbour-lamps"
     with house.redis() as redis:
