@@ -7,6 +7,7 @@
  */
 #include "net_internal.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
 struct tl_conn *tl_conn_create(struct tl_net *net, struct tl_http_server *server)
@@ -84,14 +85,24 @@ static int on_client(struct tl_conn *conn, enum lws_callback_reasons reason, voi
     return 0;
 }
 
+/* OpenSSL keeps two buffers of 17 KiB for each connection unless it is told to give them back when
+ * they are empty, which they nearly always are. */
+static int on_vhost(enum lws_callback_reasons reason, void *ssl_ctx)
+{
+    if ((reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS ||
+         reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) &&
+        ssl_ctx)
+        (void)SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS); /* returns the modes now set */
+    return 0;
+}
+
 int tl_conn_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t len)
 {
     struct tl_conn *conn = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 
-    (void)user;
     if (!conn) /* of a vhost or the context, not of a connection */
-        return 0;
+        return on_vhost(reason, user);
     conn->wsi = wsi;
     switch ((int)reason) {
     case LWS_CALLBACK_RECEIVE:

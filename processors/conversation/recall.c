@@ -14,6 +14,7 @@
 #define RETRY_MS 200
 #define RETRIES_MAX 20
 #define BOXES_MAX (TL_MEMORY_GIVEN_MAX + 1)
+#define SCAN_DEADLINE_MS 15000 /* a machine at its limit reads slowly; silence is better than a gap */
 #define SCAN_MARGIN_MS 2000 /* clocks of machines differ a little */
 
 /* A mailbox that is to be read. */
@@ -220,7 +221,7 @@ static void read_mailboxes(struct tl_recall *r)
             .from_offset = from_media_to ? offset : -1,
             .from_time_ms = box->from_ms - SCAN_MARGIN_MS,
             .until_offset = box->until,
-            .deadline_ms = 5000,
+            .deadline_ms = SCAN_DEADLINE_MS,
             .on_record = on_mailbox_record,
             .on_done = on_mailbox_done,
             .arg = box};
@@ -433,7 +434,7 @@ static void read_log(struct tl_recall *r)
                                          .from_offset = from,
                                          .from_time_ms = d->call_started_at - LOOK_BACK_MS,
                                          .until_offset = d->S + 1,
-                                         .deadline_ms = 5000,
+                                         .deadline_ms = SCAN_DEADLINE_MS,
                                          .on_record = on_log_record,
                                          .on_done = on_log_done,
                                          .arg = r};
