@@ -172,6 +172,15 @@ static void what_is_no_message_is_refused(void **state)
         assert_int_equal(parse(texts[i]), TL_INVALID);
 }
 
+/* Two readers could take two different values of it. */
+static void repeated_members_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_with(mark, "{", "{\"event\":\"mark\","), TL_INVALID);
+    assert_int_equal(parse_with(media, "\"payload\"", "\"payload\":\"AAAA\",\"payload\""),
+                     TL_INVALID);
+}
+
 static void missing_and_misshapen_members_are_refused(void **state)
 {
     static const struct {
@@ -349,6 +358,7 @@ int main(void)
         cmocka_unit_test(unknown_members_are_ignored),
         cmocka_unit_test(unknown_event_is_not_found),
         cmocka_unit_test(what_is_no_message_is_refused),
+        cmocka_unit_test(repeated_members_are_refused),
         cmocka_unit_test(missing_and_misshapen_members_are_refused),
         cmocka_unit_test(start_of_another_format_is_refused),
         cmocka_unit_test(long_strings_are_refused),

@@ -11,8 +11,8 @@
 #include "processors/conversation/cost.h"
 
 static const char *const rows[] = {
-    "gpt-realtime=4,32,0.4,0.4,16,64,0",
     "gpt-realtime-mini=0.6,10,0.06,0.3,2.4,20,0",
+    "gpt-realtime=4,32,0.4,0.4,16,64,0",
     "gpt-realtime-whisper=0,0,0,0,0,0,0.006",
     "broken=1,2,3",
 };
