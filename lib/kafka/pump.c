@@ -8,8 +8,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* A consumer that nobody polls for max.poll.interval.ms (5 minutes) is put out of its group, though
+ * there was nothing to read: every queue is polled this often at least. */
+#define IDLE_TURN_MS 30000
+
 struct tl_pump {
     uv_poll_t poll;
+    uv_timer_t idle;
+    int handles; /* the two above that are not closed yet */
     rd_kafka_queue_t *queue; /* borrowed from the owner */
     int fd;
     tl_pump_turn_fn turn;
@@ -27,14 +33,22 @@ static void free_pump(uv_handle_t *handle)
 {
     struct tl_pump *pump = handle->data;
 
+    if (--pump->handles > 0)
+        return;
     (void)close(pump->fd); /* an eventfd has nothing to lose */
     free(pump);
+}
+
+static void on_idle(uv_timer_t *timer)
+{
+    tl_pump_wake(timer->data);
 }
 
 static void finish_close(struct tl_pump *pump)
 {
     pump->closed(pump->closed_arg);
     uv_close((uv_handle_t *)&pump->poll, free_pump);
+    uv_close((uv_handle_t *)&pump->idle, free_pump);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -81,6 +95,11 @@ enum tl_status tl_pump_create(uv_loop_t *loop, rd_kafka_queue_t *queue, tl_pump_
         return tl_fail(err, TL_FATAL, "watch a descriptor: %s", uv_strerror(rc));
     }
     (void)uv_poll_start(&pump->poll, UV_READABLE, on_readable); /* fails only when closing */
+    (void)uv_timer_init(loop, &pump->idle);                     /* cannot fail */
+    pump->idle.data = pump;
+    (void)uv_timer_start(&pump->idle, on_idle, IDLE_TURN_MS, IDLE_TURN_MS); /* likewise */
+    uv_unref((uv_handle_t *)&pump->idle);
+    pump->handles = 2;
     rd_kafka_queue_io_event_enable(queue, pump->fd, &WAKE_ONE, sizeof(WAKE_ONE));
     tl_pump_wake(pump); /* for what came before */
     *ret_pump = pump;
