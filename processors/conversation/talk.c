@@ -196,6 +196,17 @@ static void write_draft(struct tl_talk *talk, struct tl_talk_turn *t)
     write_utterance(talk, t, false, entities.items, entities.n);
 }
 
+/* A turn of the caller is not in the log: it waits for its words, or the redactor holds them. */
+static bool is_caller_open(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->handed, t)
+        if (!is_ai(t))
+            return true;
+    return tl_talk_is_open(talk, TL_SPEAKER_CUSTOMER) || !tl_talk_is_transcribed(talk);
+}
+
 /* The caller's sound before it is in the log, or was silence. */
 static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
 {
@@ -205,8 +216,7 @@ static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
     if (t->has_place) {
         talk->media_to = t->place;
         talk->has_media_to = true;
-    } else if (is_ai(t) && quiet_to_ms > 0 && tl_talk_is_transcribed(talk) &&
-               !tl_talk_is_open(talk, TL_SPEAKER_CUSTOMER) &&
+    } else if (is_ai(t) && quiet_to_ms > 0 && !is_caller_open(talk) &&
                tl_ear_at(talk->ear, quiet_to_ms, &place) &&
                (!talk->has_media_to ||
                 tl_position_compare(&place.position, &talk->media_to.position) > 0)) {

@@ -572,6 +572,71 @@ static void places_move_on_past_what_was_silence(void **state)
     assert_true(f->has_media_to); /* no utterance, but it is done with */
 }
 
+/* An answer that is heard whole while the caller says nothing. */
+static void answer_and_hear(struct talk_fixture *f, const char *item_id, int64_t ms)
+{
+    char name[48];
+    talk_answer(f, item_id, "Good morning.", ms);
+    done(f, item_id);
+    talk_log_all(f);
+    talk_hear(f, ms);
+    (void)snprintf(name, sizeof(name), "%d.%d.%lld", f->talk.turn, f->talk.epoch, (long long)ms);
+    mark(f, name);
+}
+
+static void silence_while_the_ai_spoke_is_done_with(void **state)
+{
+    struct talk_fixture *f = *state;
+    f->talk.prefix_ms = 300;
+    answer_and_hear(f, "a", 8000);
+    assert_true(f->has_media_to);
+    assert_int_equal(f->media_to.n, (8000 - 300 - 1500) / 20); /* what the provider has judged */
+    answer_and_hear(f, "b", 4000);
+    assert_int_equal(f->media_to.n, (12000 - 300 - 1500) / 20);
+}
+
+static void silence_that_is_not_judged_yet_is_not_done_with(void **state)
+{
+    struct talk_fixture *f = *state;
+    answer_and_hear(f, "a", 1400);
+    assert_false(f->has_media_to);
+}
+
+static void sound_is_not_silence_while_the_caller_speaks(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Good morning.", 8000);
+    done(f, "a");
+    talk_log_all(f);
+    talk_hear(f, 8000);
+    (void)tl_talk_on_speech_started(&f->talk, "c", 5000, f->now);
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 1 ai"));
+    assert_false(f->has_media_to);
+    talk_forget(f);
+}
+
+/* What the redactor still holds is not in the log: a death now must not lose it. */
+static void sound_of_a_turn_that_is_held_is_not_silence(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_caller(f, "c", 1000); /* frames 0 to 49 */
+    transcript(f, "c", "My order is 4 8 2 1");
+    answer_and_hear(f, "a", 1000);
+    talk_caller(f, "d", 1000);
+    transcript(f, "d", "no, it is 7 7");
+    talk_hear(f, 2000);
+    talk_forget(f);
+    for (int i = 0; i < 16 && !strstr(tl_buf_str(&f->journal), "final 3"); i++) {
+        talk_wait(f, 250);
+        if (strstr(tl_buf_str(&f->journal), "final 2") && !strstr(tl_buf_str(&f->journal), "final 3"))
+            assert_true(f->media_to.n <= 50);
+    }
+    const char *journal = tl_buf_str(&f->journal);
+    assert_non_null(strstr(journal, "final 2 ai"));
+    assert_non_null(strstr(journal, "final 3 caller"));
+    talk_forget(f);
+}
+
 static void answer_names_the_newest_turn_that_it_answers(void **state)
 {
     struct talk_fixture *f = *state;
@@ -1212,6 +1277,10 @@ int main(void)
         TEST(caller_words_are_drafted_now_and_then),
         TEST(utterances_carry_their_places),
         TEST(places_move_on_past_what_was_silence),
+        TEST(silence_while_the_ai_spoke_is_done_with),
+        TEST(silence_that_is_not_judged_yet_is_not_done_with),
+        TEST(sound_is_not_silence_while_the_caller_speaks),
+        TEST(sound_of_a_turn_that_is_held_is_not_silence),
         TEST(answer_names_the_newest_turn_that_it_answers),
         TEST(commit_without_speech_is_a_turn),
         TEST(speech_that_was_never_committed_leaves_nothing),
