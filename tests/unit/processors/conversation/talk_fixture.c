@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "call/claim.h"
+
 static int64_t sound_made; /* bytes; reset by talk_begin */
 
 static size_t ordinal_of(struct talk_fixture *f, const char *id)
@@ -30,6 +32,11 @@ static const char *who(enum tl_speaker speaker)
 
 static void keep(struct talk_fixture *f, const struct tl_utterance *u)
 {
+    assert_true(u->media_to || !f->had_media_to); /* what is done with stays so */
+    if (u->media_to) {
+        assert_true(!f->had_media_to || tl_position_compare(u->media_to, &f->media_to) >= 0);
+        f->had_media_to = true;
+    }
     f->has_media_to = u->media_to != NULL;
     f->has_answers_to = u->answers_to != NULL;
     if (u->media_to)

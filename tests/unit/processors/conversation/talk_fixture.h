@@ -11,7 +11,7 @@
 
 /** A talk between a script and a journal. What the talk asks for is written down, a line each, and
  *  checked against what must hold always: an id has one final and nothing behind it, revisions rise,
- *  finals come in turn order, no mark goes out beyond what the log holds. */
+ *  finals come in turn order, no mark goes out beyond what the log holds, media_to never goes back. */
 struct talk_fixture {
     struct tl_talk talk;
     struct tl_ear ear;
@@ -30,7 +30,7 @@ struct talk_fixture {
     size_t in_flight_n;
     int64_t logged_ms[TALK_TURNS]; /* sound of a turn whose draft is in the log */
     /* the last utterance */
-    bool has_media_to, has_answers_to;
+    bool has_media_to, had_media_to, has_answers_to;
     struct tl_position media_to, answers_to;
     int media_mailbox;
     int64_t media_offset;
