@@ -18,11 +18,26 @@ static void on_call(void *arg, const char *item_id, const char *call_id, const c
 
 static void read_strings(const struct tl_openai_event *e, size_t size)
 {
-    const char *const strings[] = {
-        e->type,        e->item_id,      e->previous_item_id, e->response_id,      e->text,
-        e->item_type,   e->role,         e->call_id,          e->name,             e->arguments,
-        e->output_text, e->voice,        e->input_format,     e->metadata_request, e->status_reason,
-        e->error_type,  e->error_code,   e->error_message,    e->error_event_id,   e->output_format};
+    const char *const strings[] = {e->type,
+                                   e->item_id,
+                                   e->previous_item_id,
+                                   e->response_id,
+                                   e->text,
+                                   e->item_type,
+                                   e->role,
+                                   e->call_id,
+                                   e->name,
+                                   e->arguments,
+                                   e->output_text,
+                                   e->voice,
+                                   e->input_format,
+                                   e->metadata_request,
+                                   e->status_reason,
+                                   e->error_type,
+                                   e->error_code,
+                                   e->error_message,
+                                   e->error_event_id,
+                                   e->output_format};
     for (size_t i = 0; i < TL_ARRAY_LEN(strings); i++)
         assert(strlen(strings[i]) <= size + sizeof("audio/pcmu"));
 }

@@ -1,5 +1,5 @@
-/* Messages of the telephone network's socket: what can be read has the members of its event, and the
- * answers that are made of it are messages too. */
+/* Messages of the telephone network's socket: what can be read has the members of its event, and
+ * the answers that are made of it are messages too. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

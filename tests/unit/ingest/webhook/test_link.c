@@ -11,7 +11,8 @@
 #include "ingest/webhook/link.h"
 
 static const struct tl_token_keys keys = {.current = {(const uint8_t *)"0123456789abcdef", 16}};
-static const struct tl_token_keys other_keys = {.current = {(const uint8_t *)"fedcba9876543210", 16}};
+static const struct tl_token_keys other_keys = {
+    .current = {(const uint8_t *)"fedcba9876543210", 16}};
 static const struct tl_token_keys later_keys = {
     .current = {(const uint8_t *)"fedcba9876543210", 16},
     .previous = {(const uint8_t *)"0123456789abcdef", 16},
@@ -86,8 +87,9 @@ static void signed_link_fits_a_url_and_a_parameter(void **state)
     char text[TL_TOKEN_TEXT_SIZE];
     (void)state;
     sign(&link, text);
-    assert_int_equal(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
-                     strlen(text));
+    assert_int_equal(
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
+        strlen(text));
     assert_true(strlen(text) < 490); /* "key" and the value stay under 500 characters */
 }
 

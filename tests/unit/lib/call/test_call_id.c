@@ -89,8 +89,8 @@ static void attachments_are_compared_without_the_session(void **state)
 
 static void positions_are_compared_number_offset_n(void **state)
 {
-    static const struct tl_position p[] = {
-        {1, 5, 0}, {1, 5, 1}, {1, 5, 5000000000}, {1, 6, 0}, {2, 0, 0}, {2, 0, 7}};
+    static const struct tl_position p[] = {{1, 5, 0}, {1, 5, 1}, {1, 5, 5000000000},
+                                           {1, 6, 0}, {2, 0, 0}, {2, 0, 7}};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(p); i++)
         for (size_t k = 0; k < TL_ARRAY_LEN(p); k++)

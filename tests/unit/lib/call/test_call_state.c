@@ -116,10 +116,10 @@ static void of_status_knows_every_word(void **state)
         const char *status;
         enum tl_call_state state;
     } rows[] = {
-        {"queued", TL_CALL_STATE_INITIATED},     {"initiated", TL_CALL_STATE_INITIATED},
-        {"ringing", TL_CALL_STATE_RINGING},      {"in-progress", TL_CALL_STATE_IN_PROGRESS},
-        {"completed", TL_CALL_STATE_COMPLETED},  {"busy", TL_CALL_STATE_FAILED},
-        {"failed", TL_CALL_STATE_FAILED},        {"no-answer", TL_CALL_STATE_FAILED},
+        {"queued", TL_CALL_STATE_INITIATED},    {"initiated", TL_CALL_STATE_INITIATED},
+        {"ringing", TL_CALL_STATE_RINGING},     {"in-progress", TL_CALL_STATE_IN_PROGRESS},
+        {"completed", TL_CALL_STATE_COMPLETED}, {"busy", TL_CALL_STATE_FAILED},
+        {"failed", TL_CALL_STATE_FAILED},       {"no-answer", TL_CALL_STATE_FAILED},
         {"canceled", TL_CALL_STATE_FAILED},
     };
     (void)state;
@@ -129,8 +129,8 @@ static void of_status_knows_every_word(void **state)
 
 static void of_status_refuses_other_words(void **state)
 {
-    static const char *const others[] = {"", "cancelled", "Completed", "in_progress", "answered",
-                                         "completed ", "queue"};
+    static const char *const others[] = {"",         "cancelled",  "Completed", "in_progress",
+                                         "answered", "completed ", "queue"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(others); i++)
         assert_int_equal(tl_call_state_of_status(others[i]), TL_CALL_STATE_UNKNOWN);

@@ -26,8 +26,12 @@ static struct tl_call_event event(enum what what, const char *leg, int number, i
     static struct tl_tool_intent intent;
     static struct tl_closed closed;
     static char producer[32];
-    struct tl_call_event e = {.event_id = "", .call_id = "", .producer = producer, .leg = leg,
-                              .epoch = 100 + by, .claim = &claim};
+    struct tl_call_event e = {.event_id = "",
+                              .call_id = "",
+                              .producer = producer,
+                              .leg = leg,
+                              .epoch = 100 + by,
+                              .claim = &claim};
 
     claim = (struct tl_claim){.number = number, .offset = offset, .session = session};
     (void)snprintf(producer, sizeof(producer), "conversation-%d", by);
@@ -367,7 +371,8 @@ static void make_log(struct record log[LOG])
                   : kind < 13 ? GIVEN
                   : kind < 14 ? ENDED
                               : INTENT;
-        r->intent = (int)i - (r->is_result ? (int)draw(40) : 0); /* of one made lately, or of none */
+        r->intent =
+            (int)i - (r->is_result ? (int)draw(40) : 0); /* of one made lately, or of none */
     }
     log[LOG - 5].what = CLOSED; /* of whoever; it may be dropped */
 }

@@ -211,7 +211,7 @@ static void over_half_of_the_fleet_at_once_waits(void **state)
     rounds(f, 10, 1);
     for (int i = 1; i <= 5; i++)
         assert_non_null(living(f, i)); /* four of six */
-    rounds(f, 14, 1); /* three seconds are 24 records */
+    rounds(f, 14, 1);                  /* three seconds are 24 records */
     assert_non_null(living(f, 1));
     for (int i = 2; i <= 5; i++)
         assert_null(living(f, i));

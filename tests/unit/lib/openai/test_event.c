@@ -73,7 +73,8 @@ static void both_dialects_become_one_kind(void **state)
         {"conversation.item.input_audio_transcription.delta", NULL, TL_OPENAI_TRANSCRIPTION_DELTA},
         {"conversation.item.input_audio_transcription.completed", NULL,
          TL_OPENAI_TRANSCRIPTION_COMPLETED},
-        {"conversation.item.input_audio_transcription.failed", NULL, TL_OPENAI_TRANSCRIPTION_FAILED},
+        {"conversation.item.input_audio_transcription.failed", NULL,
+         TL_OPENAI_TRANSCRIPTION_FAILED},
         {"response.created", NULL, TL_OPENAI_RESPONSE_CREATED},
         {"response.output_item.added", NULL, TL_OPENAI_OUTPUT_ITEM_ADDED},
         {"response.output_item.done", NULL, TL_OPENAI_OUTPUT_ITEM_DONE},
@@ -96,8 +97,8 @@ static void both_dialects_become_one_kind(void **state)
             const char *type = older ? rows[i].older : rows[i].present;
             if (!type)
                 continue;
-            (void)snprintf(text, sizeof(text), "{\"type\":\"%s\",\"event_id\":\"e\",\"delta\":\"\"}",
-                           type);
+            (void)snprintf(text, sizeof(text),
+                           "{\"type\":\"%s\",\"event_id\":\"e\",\"delta\":\"\"}", type);
             parse(text);
             if (e.kind != rows[i].kind)
                 fail_msg("%s is kind %d", type, (int)e.kind);
@@ -107,20 +108,27 @@ static void both_dialects_become_one_kind(void **state)
 
 static void missing_members_read_as_nothing(void **state)
 {
-    static const char *const types[] = {
-        "error", "session.created", "session.updated", "input_audio_buffer.speech_started",
-        "conversation.item.input_audio_transcription.completed", "conversation.item.added",
-        "conversation.item.input_audio_transcription.failed", "response.created", "response.done",
-        "response.output_item.done", "rate_limits.updated", "x"};
+    static const char *const types[] = {"error",
+                                        "session.created",
+                                        "session.updated",
+                                        "input_audio_buffer.speech_started",
+                                        "conversation.item.input_audio_transcription.completed",
+                                        "conversation.item.added",
+                                        "conversation.item.input_audio_transcription.failed",
+                                        "response.created",
+                                        "response.done",
+                                        "response.output_item.done",
+                                        "rate_limits.updated",
+                                        "x"};
     char text[256];
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(types); i++) {
         (void)snprintf(text, sizeof(text), "{\"type\":\"%s\"}", types[i]);
         parse(text);
         const char *const strings[] = {
-            e.item_id,      e.previous_item_id, e.response_id, e.text,         e.item_type,
-            e.role,         e.call_id,          e.name,        e.arguments,    e.metadata_request,
-            e.output_text,  e.status_reason,    e.error_type,  e.error_code,   e.error_message,
+            e.item_id,      e.previous_item_id, e.response_id, e.text,          e.item_type,
+            e.role,         e.call_id,          e.name,        e.arguments,     e.metadata_request,
+            e.output_text,  e.status_reason,    e.error_type,  e.error_code,    e.error_message,
             e.input_format, e.output_format,    e.voice,       e.error_event_id};
         for (size_t k = 0; k < TL_ARRAY_LEN(strings); k++)
             assert_string_equal(strings[k], "");
@@ -134,9 +142,17 @@ static void missing_members_read_as_nothing(void **state)
 
 static void what_is_no_event_is_refused(void **state)
 {
-    static const char *const texts[] = {"",  "null", "[]", "\"error\"", "{}", "{\"type\":null}",
-                                        "{\"type\":1}", "{\"type\":\"error\"", "{\"type\":\"error\"}}",
-                                        "{\"type\":\"\xff\"}", "{\"type\":\"a\\u0000b\"}"};
+    static const char *const texts[] = {"",
+                                        "null",
+                                        "[]",
+                                        "\"error\"",
+                                        "{}",
+                                        "{\"type\":null}",
+                                        "{\"type\":1}",
+                                        "{\"type\":\"error\"",
+                                        "{\"type\":\"error\"}}",
+                                        "{\"type\":\"\xff\"}",
+                                        "{\"type\":\"a\\u0000b\"}"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(texts); i++)
         assert_int_equal(parse_bytes(texts[i], strlen(texts[i])), TL_INVALID);
@@ -180,13 +196,13 @@ static void audio_delta_is_decoded(void **state)
 
 static void audio_that_cannot_be_decoded_is_refused(void **state)
 {
-    static const char *const deltas[] = {"\"//7+/w=\"", "\"a\"", "\"    \"", "\"__7-_w==\"", "7", "null",
-                                         "[\"AAAA\"]"};
+    static const char *const deltas[] = {"\"//7+/w=\"", "\"a\"", "\"    \"",  "\"__7-_w==\"",
+                                         "7",           "null",  "[\"AAAA\"]"};
     char text[256];
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(deltas); i++) {
-        (void)snprintf(text, sizeof(text), "{\"type\":\"response.output_audio.delta\",\"delta\":%s}",
-                       deltas[i]);
+        (void)snprintf(text, sizeof(text),
+                       "{\"type\":\"response.output_audio.delta\",\"delta\":%s}", deltas[i]);
         assert_int_equal(parse_bytes(text, strlen(text)), TL_INVALID);
     }
     assert_int_equal(parse_bytes("{\"type\":\"response.audio.delta\"}", 31), TL_INVALID);
@@ -196,7 +212,8 @@ static void audio_beyond_the_buffer_is_refused(void **state)
 {
     static char text[100000];
     (void)state;
-    size_t n = (size_t)snprintf(text, sizeof(text), "{\"type\":\"response.audio.delta\",\"delta\":\"");
+    size_t n =
+        (size_t)snprintf(text, sizeof(text), "{\"type\":\"response.audio.delta\",\"delta\":\"");
     memset(text + n, 'A', 90000);
     memcpy(text + n + 90000, "\"}", 3);
     assert_int_equal(parse_bytes(text, strlen(text)), TL_INVALID);
@@ -207,10 +224,12 @@ static void audio_beyond_the_buffer_is_refused(void **state)
 static void speech_is_on_the_clock_of_the_sound(void **state)
 {
     (void)state;
-    parse("{\"type\":\"input_audio_buffer.speech_started\",\"audio_start_ms\":1234,\"item_id\":\"i\"}");
+    parse("{\"type\":\"input_audio_buffer.speech_started\",\"audio_start_ms\":1234,\"item_id\":"
+          "\"i\"}");
     assert_true(e.audio_ms == 1234);
     assert_string_equal(e.item_id, "i");
-    parse("{\"type\":\"input_audio_buffer.speech_stopped\",\"audio_end_ms\":2345,\"item_id\":\"i\"}");
+    parse(
+        "{\"type\":\"input_audio_buffer.speech_stopped\",\"audio_end_ms\":2345,\"item_id\":\"i\"}");
     assert_true(e.audio_ms == 2345);
     parse("{\"type\":\"input_audio_buffer.timeout_triggered\",\"audio_start_ms\":1,"
           "\"audio_end_ms\":3456,\"item_id\":\"i\"}");
@@ -222,9 +241,11 @@ static void speech_is_on_the_clock_of_the_sound(void **state)
 static void committed_names_the_item_before(void **state)
 {
     (void)state;
-    parse("{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"b\",\"previous_item_id\":\"a\"}");
+    parse(
+        "{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"b\",\"previous_item_id\":\"a\"}");
     assert_string_equal(e.previous_item_id, "a");
-    parse("{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"b\",\"previous_item_id\":null}");
+    parse(
+        "{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"b\",\"previous_item_id\":null}");
     assert_string_equal(e.previous_item_id, "");
 }
 
@@ -247,7 +268,8 @@ static void transcription_is_read_with_its_usage(void **state)
     assert_string_equal(e.text, "Hel");
     assert_false(e.has_usage);
     parse("{\"type\":\"conversation.item.input_audio_transcription.failed\",\"item_id\":\"i\","
-          "\"error\":{\"type\":\"server_error\",\"code\":\"audio_unintelligible\",\"message\":\"m\"}}");
+          "\"error\":{\"type\":\"server_error\",\"code\":\"audio_unintelligible\",\"message\":"
+          "\"m\"}}");
     assert_string_equal(e.error_code, "audio_unintelligible");
     assert_string_equal(e.item_id, "i");
 }
@@ -257,7 +279,8 @@ static void transcription_is_read_with_its_usage(void **state)
 static void items_are_read(void **state)
 {
     (void)state;
-    parse("{\"type\":\"response.output_item.done\",\"response_id\":\"r\",\"output_index\":0,\"item\":{"
+    parse("{\"type\":\"response.output_item.done\",\"response_id\":\"r\",\"output_index\":0,"
+          "\"item\":{"
           "\"id\":\"i\",\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"end_call\","
           "\"arguments\":\"{\\\"reason\\\":\\\"bye\\\"}\",\"status\":\"completed\"}}");
     assert_string_equal(e.item_id, "i");
@@ -266,8 +289,9 @@ static void items_are_read(void **state)
     assert_string_equal(e.name, "end_call");
     assert_string_equal(e.arguments, "{\"reason\":\"bye\"}");
     assert_string_equal(e.response_id, "r");
-    parse("{\"type\":\"conversation.item.created\",\"previous_item_id\":\"p\",\"item\":{\"id\":\"i\","
-          "\"type\":\"message\",\"role\":\"user\"}}");
+    parse(
+        "{\"type\":\"conversation.item.created\",\"previous_item_id\":\"p\",\"item\":{\"id\":\"i\","
+        "\"type\":\"message\",\"role\":\"user\"}}");
     assert_string_equal(e.item_type, "message");
     assert_string_equal(e.role, "user");
     assert_string_equal(e.previous_item_id, "p");
@@ -276,9 +300,11 @@ static void items_are_read(void **state)
 static void words_of_an_answer_are_read(void **state)
 {
     (void)state;
-    parse("{\"type\":\"response.output_audio_transcript.delta\",\"item_id\":\"i\",\"delta\":\"Hi\"}");
+    parse(
+        "{\"type\":\"response.output_audio_transcript.delta\",\"item_id\":\"i\",\"delta\":\"Hi\"}");
     assert_string_equal(e.text, "Hi");
-    parse("{\"type\":\"response.audio_transcript.done\",\"item_id\":\"i\",\"transcript\":\"Hi all\"}");
+    parse("{\"type\":\"response.audio_transcript.done\",\"item_id\":\"i\",\"transcript\":\"Hi "
+          "all\"}");
     assert_string_equal(e.text, "Hi all");
     parse("{\"type\":\"response.text.delta\",\"delta\":\"a\"}");
     assert_string_equal(e.text, "a");
@@ -289,12 +315,13 @@ static void words_of_an_answer_are_read(void **state)
 static void response_usage_is_read(void **state)
 {
     (void)state;
-    parse("{\"type\":\"response.done\",\"response\":{\"id\":\"r\",\"status\":\"completed\","
-          "\"status_details\":null,\"conversation_id\":\"conv\",\"metadata\":{\"req\":\"q7\"},"
-          "\"output\":[],\"usage\":{\"total_tokens\":253,\"input_tokens\":132,\"output_tokens\":121,"
-          "\"input_token_details\":{\"text_tokens\":119,\"audio_tokens\":13,\"image_tokens\":0,"
-          "\"cached_tokens\":64,\"cached_tokens_details\":{\"text_tokens\":60,\"audio_tokens\":4}},"
-          "\"output_token_details\":{\"text_tokens\":30,\"audio_tokens\":91}}}}");
+    parse(
+        "{\"type\":\"response.done\",\"response\":{\"id\":\"r\",\"status\":\"completed\","
+        "\"status_details\":null,\"conversation_id\":\"conv\",\"metadata\":{\"req\":\"q7\"},"
+        "\"output\":[],\"usage\":{\"total_tokens\":253,\"input_tokens\":132,\"output_tokens\":121,"
+        "\"input_token_details\":{\"text_tokens\":119,\"audio_tokens\":13,\"image_tokens\":0,"
+        "\"cached_tokens\":64,\"cached_tokens_details\":{\"text_tokens\":60,\"audio_tokens\":4}},"
+        "\"output_token_details\":{\"text_tokens\":30,\"audio_tokens\":91}}}}");
     assert_int_equal(e.status, TL_OPENAI_RESPONSE_COMPLETED);
     assert_string_equal(e.response_id, "r");
     assert_string_equal(e.metadata_request, "q7");
@@ -323,7 +350,8 @@ static void response_status_and_reason_are_read(void **state)
          TL_OPENAI_RESPONSE_INCOMPLETE},
         {"incomplete", "{\"reason\":\"content_filter\"}", "content_filter",
          TL_OPENAI_RESPONSE_INCOMPLETE},
-        {"failed", "\"inference failed\"", "inference failed", TL_OPENAI_RESPONSE_FAILED}, /* a string */
+        {"failed", "\"inference failed\"", "inference failed",
+         TL_OPENAI_RESPONSE_FAILED}, /* a string */
         {"in_progress", "null", "", TL_OPENAI_RESPONSE_UNKNOWN},
         {"later", "null", "", TL_OPENAI_RESPONSE_UNKNOWN},
     };
@@ -344,7 +372,8 @@ static void failed_response_tells_its_error(void **state)
 {
     (void)state;
     parse("{\"type\":\"response.done\",\"response\":{\"status\":\"failed\",\"status_details\":{"
-          "\"type\":\"failed\",\"error\":{\"type\":\"tokens\",\"code\":\"inference_rate_limit_exceeded\","
+          "\"type\":\"failed\",\"error\":{\"type\":\"tokens\",\"code\":\"inference_rate_limit_"
+          "exceeded\","
           "\"message\":\"slow down\"}}}}");
     assert_int_equal(e.status, TL_OPENAI_RESPONSE_FAILED);
     assert_string_equal(e.error_type, "tokens");
@@ -400,15 +429,17 @@ static void completed_calls_are_told_in_order(void **state)
 static void session_is_read_in_both_dialects(void **state)
 {
     (void)state;
-    parse("{\"type\":\"session.updated\",\"session\":{\"type\":\"realtime\",\"expires_at\":1795500000,"
+    parse("{\"type\":\"session.updated\",\"session\":{\"type\":\"realtime\",\"expires_at\":"
+          "1795500000,"
           "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcmu\"}},"
           "\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},\"voice\":\"marin\"}}}}");
     assert_string_equal(e.input_format, "audio/pcmu");
     assert_string_equal(e.output_format, "audio/pcm");
     assert_string_equal(e.voice, "marin");
     assert_true(e.expires_at_s == 1795500000);
-    parse("{\"type\":\"session.updated\",\"session\":{\"voice\":\"alloy\",\"expires_at\":1795500000,"
-          "\"input_audio_format\":\"g711_ulaw\",\"output_audio_format\":\"pcm16\"}}");
+    parse(
+        "{\"type\":\"session.updated\",\"session\":{\"voice\":\"alloy\",\"expires_at\":1795500000,"
+        "\"input_audio_format\":\"g711_ulaw\",\"output_audio_format\":\"pcm16\"}}");
     assert_string_equal(e.input_format, "audio/pcmu");
     assert_string_equal(e.output_format, "pcm16");
     assert_string_equal(e.voice, "alloy");
@@ -463,7 +494,8 @@ static void errors_are_judged(void **state)
         {"tokens", "rate_limit_exceeded", TL_OPENAI_RETRY_RESPONSE},
         {"server_error", "", TL_OPENAI_RETRY_RESPONSE},
         {"server_error", "internal_error", TL_OPENAI_RETRY_RESPONSE},
-        {"server_error", "session_expired", TL_OPENAI_RECONNECT}, /* the code goes before the type */
+        {"server_error", "session_expired",
+         TL_OPENAI_RECONNECT}, /* the code goes before the type */
         {"", "", TL_OPENAI_HARMLESS},
     };
     (void)state;

@@ -73,13 +73,15 @@ static void session_update_is_of_the_present_shape(void **state)
     tl_openai_session_update(&out, TL_OPENAI_GA, &s);
     assert_written(
         "{\"type\":\"session.update\",\"event_id\":\"session\",\"session\":{"
-        "\"type\":\"realtime\",\"output_modalities\":[\"audio\"],\"instructions\":\"Be \\\"kind\\\".\","
+        "\"type\":\"realtime\",\"output_modalities\":[\"audio\"],\"instructions\":\"Be "
+        "\\\"kind\\\".\","
         "\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcmu\"},\"noise_reduction\":null,"
         "\"transcription\":{\"model\":\"gpt-realtime-whisper\",\"language\":\"en\"},"
         "\"turn_detection\":{\"type\":\"server_vad\",\"threshold\":0.5,\"prefix_padding_ms\":300,"
         "\"silence_duration_ms\":500,\"create_response\":true,\"interrupt_response\":true}},"
         "\"output\":{\"format\":{\"type\":\"audio/pcmu\"},\"voice\":\"marin\"}},"
-        "\"tools\":[{\"type\":\"function\",\"name\":\"search_kb\",\"description\":\"Looks things up.\","
+        "\"tools\":[{\"type\":\"function\",\"name\":\"search_kb\",\"description\":\"Looks things "
+        "up.\","
         "\"parameters\":{\"type\":\"object\",\"properties\":{\"q\":{\"type\":\"string\"}},"
         "\"required\":[\"q\"]}}],"
         "\"tool_choice\":\"auto\",\"max_output_tokens\":4096,\"truncation\":\"auto\"}}");
@@ -95,12 +97,14 @@ static void session_update_is_of_the_older_shape(void **state)
     tl_openai_session_update(&out, TL_OPENAI_BETA, &s);
     assert_written(
         "{\"type\":\"session.update\",\"event_id\":\"session\",\"session\":{"
-        "\"modalities\":[\"text\",\"audio\"],\"instructions\":\"Be \\\"kind\\\".\",\"voice\":\"alloy\","
+        "\"modalities\":[\"text\",\"audio\"],\"instructions\":\"Be "
+        "\\\"kind\\\".\",\"voice\":\"alloy\","
         "\"input_audio_format\":\"g711_ulaw\",\"output_audio_format\":\"g711_ulaw\","
         "\"input_audio_transcription\":{\"model\":\"gpt-realtime-whisper\",\"language\":\"en\"},"
         "\"turn_detection\":{\"type\":\"server_vad\",\"threshold\":0.5,\"prefix_padding_ms\":300,"
         "\"silence_duration_ms\":500,\"create_response\":true,\"interrupt_response\":true},"
-        "\"tools\":[{\"type\":\"function\",\"name\":\"search_kb\",\"description\":\"Looks things up.\","
+        "\"tools\":[{\"type\":\"function\",\"name\":\"search_kb\",\"description\":\"Looks things "
+        "up.\","
         "\"parameters\":{\"type\":\"object\",\"properties\":{\"q\":{\"type\":\"string\"}},"
         "\"required\":[\"q\"]}}],"
         "\"tool_choice\":\"auto\",\"max_response_output_tokens\":4096,\"temperature\":0.75}}");
@@ -174,7 +178,8 @@ static void turn_detection_alone_is_updated_whole(void **state)
 
 static void tool_with_broken_parameters_takes_any_object(void **state)
 {
-    const struct tl_openai_tool broken = {.name = "t", .description = "d", .parameters = "{\"type\""};
+    const struct tl_openai_tool broken = {
+        .name = "t", .description = "d", .parameters = "{\"type\""};
     struct tl_openai_session s = session();
     (void)state;
     s.tools = &broken;
@@ -200,9 +205,9 @@ static void messages_are_text_of_their_role(void **state)
         enum tl_openai_dialect dialect;
         const char *role, *part;
     } rows[] = {
-        {TL_OPENAI_GA, "user", "input_text"},        {TL_OPENAI_GA, "system", "input_text"},
-        {TL_OPENAI_GA, "assistant", "output_text"},  {TL_OPENAI_BETA, "user", "input_text"},
-        {TL_OPENAI_BETA, "system", "input_text"},    {TL_OPENAI_BETA, "assistant", "text"},
+        {TL_OPENAI_GA, "user", "input_text"},       {TL_OPENAI_GA, "system", "input_text"},
+        {TL_OPENAI_GA, "assistant", "output_text"}, {TL_OPENAI_BETA, "user", "input_text"},
+        {TL_OPENAI_BETA, "system", "input_text"},   {TL_OPENAI_BETA, "assistant", "text"},
     };
     char want[512];
     (void)state;
@@ -215,19 +220,22 @@ static void messages_are_text_of_their_role(void **state)
         assert_written(want);
     }
     tl_openai_item_message(&out, TL_OPENAI_GA, "user", "Hi", "mine");
-    assert_written("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",\"id\":\"mine\","
-                   "\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"Hi\"}]}}");
+    assert_written(
+        "{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",\"id\":\"mine\","
+        "\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"Hi\"}]}}");
 }
 
 static void items_are_answered_cut_and_deleted(void **state)
 {
     (void)state;
     tl_openai_item_output(&out, "c1", "{\"ok\":true}");
-    assert_written("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"function_call_output\","
-                   "\"call_id\":\"c1\",\"output\":\"{\\\"ok\\\":true}\"}}");
+    assert_written(
+        "{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"function_call_output\","
+        "\"call_id\":\"c1\",\"output\":\"{\\\"ok\\\":true}\"}}");
     tl_openai_item_truncate(&out, "i1", 1234);
-    assert_written("{\"type\":\"conversation.item.truncate\",\"item_id\":\"i1\",\"content_index\":0,"
-                   "\"audio_end_ms\":1234}");
+    assert_written(
+        "{\"type\":\"conversation.item.truncate\",\"item_id\":\"i1\",\"content_index\":0,"
+        "\"audio_end_ms\":1234}");
     tl_openai_item_delete(&out, "i1");
     assert_written("{\"type\":\"conversation.item.delete\",\"item_id\":\"i1\"}");
 }
@@ -247,8 +255,8 @@ static void responses_are_asked_for_and_cancelled(void **state)
 
 static void text_beside_the_conversation_is_asked_for(void **state)
 {
-    static const char *const modalities[] = {[TL_OPENAI_GA] = "output_modalities",
-                                             [TL_OPENAI_BETA] = "modalities"};
+    static const char *const modalities[] = {
+        [TL_OPENAI_GA] = "output_modalities", [TL_OPENAI_BETA] = "modalities"};
     char want[512];
     (void)state;
     for (int dialect = 0; dialect < 2; dialect++) {
@@ -288,18 +296,22 @@ static void voices_that_are_gone_are_replaced(void **state)
     static const struct {
         const char *voice, *present, *older;
     } rows[] = {
-        {"alloy", "alloy", "alloy"},     {"ash", "ash", "ash"},         {"ballad", "ballad", "ballad"},
-        {"coral", "coral", "coral"},     {"echo", "echo", "echo"},      {"sage", "sage", "sage"},
-        {"shimmer", "shimmer", "shimmer"}, {"verse", "verse", "verse"}, {"marin", "marin", "alloy"},
-        {"cedar", "cedar", "alloy"},     {"fable", "ballad", "ballad"}, {"onyx", "ash", "ash"},
+        {"alloy", "alloy", "alloy"},       {"ash", "ash", "ash"},
+        {"ballad", "ballad", "ballad"},    {"coral", "coral", "coral"},
+        {"echo", "echo", "echo"},          {"sage", "sage", "sage"},
+        {"shimmer", "shimmer", "shimmer"}, {"verse", "verse", "verse"},
+        {"marin", "marin", "alloy"},       {"cedar", "cedar", "alloy"},
+        {"fable", "ballad", "ballad"},     {"onyx", "ash", "ash"},
         {"nova", "coral", "coral"},
     };
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(rows); i++) {
         bool replaced;
-        assert_string_equal(tl_openai_voice(rows[i].voice, TL_OPENAI_GA, &replaced), rows[i].present);
+        assert_string_equal(tl_openai_voice(rows[i].voice, TL_OPENAI_GA, &replaced),
+                            rows[i].present);
         assert_int_equal(replaced, strcmp(rows[i].voice, rows[i].present) != 0);
-        assert_string_equal(tl_openai_voice(rows[i].voice, TL_OPENAI_BETA, &replaced), rows[i].older);
+        assert_string_equal(tl_openai_voice(rows[i].voice, TL_OPENAI_BETA, &replaced),
+                            rows[i].older);
         assert_int_equal(replaced, strcmp(rows[i].voice, rows[i].older) != 0);
     }
 }

@@ -138,9 +138,9 @@ static void get_is_exact(void **state)
 
 static void broken_escapes_are_refused(void **state)
 {
-    static const char *const bodies[] = {"a=%",   "a=%2",    "a=%g0",  "a=%0g", "a=%%20",
-                                         "%=a",   "%4=a",    "a=1%2&b=1", "a=%-1", "a=% 1",
-                                         "%2&=a", "a=%u0041"};
+    static const char *const bodies[] = {"a=%",    "a=%2",  "a=%g0", "a=%0g",
+                                         "a=%%20", "%=a",   "%4=a",  "a=1%2&b=1",
+                                         "a=%-1",  "a=% 1", "%2&=a", "a=%u0041"};
     struct fixture *f = *state;
     for (size_t i = 0; i < TL_ARRAY_LEN(bodies); i++) {
         assert_int_equal(parse(f, bodies[i]), TL_INVALID);
@@ -158,8 +158,8 @@ static void nul_is_refused_plain_and_escaped(void **state)
 
 static void what_is_not_utf8_is_refused(void **state)
 {
-    static const char *const bodies[] = {"a=%ff", "a=%C3", "a=%C3&b=%AB", "a=%C0%80", "a=%ED%A0%80",
-                                         "%80=a", "a=\xff", "a=%F4%90%80%80"};
+    static const char *const bodies[] = {"a=%ff",       "a=%C3", "a=%C3&b=%AB", "a=%C0%80",
+                                         "a=%ED%A0%80", "%80=a", "a=\xff",      "a=%F4%90%80%80"};
     struct fixture *f = *state;
     for (size_t i = 0; i < TL_ARRAY_LEN(bodies); i++)
         assert_int_equal(parse(f, bodies[i]), TL_INVALID);

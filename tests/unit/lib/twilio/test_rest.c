@@ -61,14 +61,20 @@ static void status_alone_is_judged_when_there_is_no_code(void **state)
         int http_status;
         enum tl_twilio_outcome outcome;
     } rows[] = {
-        {0, TL_TWILIO_UNKNOWN},   {200, TL_TWILIO_DONE},     {201, TL_TWILIO_DONE},
-        {204, TL_TWILIO_DONE},    {302, TL_TWILIO_REFUSED},  {400, TL_TWILIO_REFUSED},
-        {401, TL_TWILIO_REFUSED}, {403, TL_TWILIO_REFUSED},  {404, TL_TWILIO_OVER},
-        {429, TL_TWILIO_AGAIN},   {500, TL_TWILIO_UNKNOWN},  {502, TL_TWILIO_UNKNOWN},
+        {0, TL_TWILIO_UNKNOWN},   {200, TL_TWILIO_DONE},    {201, TL_TWILIO_DONE},
+        {204, TL_TWILIO_DONE},    {302, TL_TWILIO_REFUSED}, {400, TL_TWILIO_REFUSED},
+        {401, TL_TWILIO_REFUSED}, {403, TL_TWILIO_REFUSED}, {404, TL_TWILIO_OVER},
+        {429, TL_TWILIO_AGAIN},   {500, TL_TWILIO_UNKNOWN}, {502, TL_TWILIO_UNKNOWN},
         {503, TL_TWILIO_UNKNOWN}, {504, TL_TWILIO_UNKNOWN},
     };
-    static const char *const bodies[] = {"", "<html>Bad gateway</html>", "{}", "[]", "null", "{\"code\":",
-                                         "{\"code\":\"21220\"}", "{\"code\":null}"};
+    static const char *const bodies[] = {"",
+                                         "<html>Bad gateway</html>",
+                                         "{}",
+                                         "[]",
+                                         "null",
+                                         "{\"code\":",
+                                         "{\"code\":\"21220\"}",
+                                         "{\"code\":null}"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(rows); i++)
         for (size_t k = 0; k < TL_ARRAY_LEN(bodies); k++) {
@@ -128,8 +134,8 @@ static void members_of_another_shape_are_ignored(void **state)
 
 static void form_add_encodes_what_form_parse_reads(void **state)
 {
-    static const char *const values[] = {"+14155550100", "", "a b&c=d%", "Zo\xc3\xab", "~-._",
-                                         "<Response/>\n"};
+    static const char *const values[] = {"+14155550100", "",     "a b&c=d%",
+                                         "Zo\xc3\xab",   "~-._", "<Response/>\n"};
     TL_CLEANUP(tl_arena_finish) struct tl_arena arena = {0};
     TL_CLEANUP(tl_buf_finish) struct tl_buf out;
     struct tl_form form;

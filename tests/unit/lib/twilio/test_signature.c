@@ -53,8 +53,7 @@ static const struct vector vectors[] = {
     {"8", TB, "wss://voice.example.com/media/", NULL, NULL, "xSZ25E4AoL/WAklRSBhXh8WbY9E="},
     {"9", TB, "wss://voice.example.com:8443/media", NULL, NULL, "AF0qiBTAfgMeoczRzOeA7hcSCr0="},
     {"10", TB, "wss://voice.example.com", NULL, NULL, "LTNc5OeQVPZL6E2Birj6O1bpaMc="},
-    {"10 with a slash", TB, "wss://voice.example.com/", NULL, NULL,
-     "mdZ0WZCJ6GoYsAcIGYax9h4blE4="},
+    {"10 with a slash", TB, "wss://voice.example.com/", NULL, NULL, "mdZ0WZCJ6GoYsAcIGYax9h4blE4="},
     {"11", TB, "https://voice.example.com/twilio/voice",
      "CallSid=" C1 "&StatusCallbackEvent=ringing&StatusCallbackEvent=answered&"
      "StatusCallbackEvent=ringing&empty=&Z=z&a=b",
@@ -125,7 +124,8 @@ static void verify_refuses_another_token(void **state)
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(vectors); i++) {
         assert_false(verify(&vectors[i], "12346", NULL, NULL, NULL, NULL));
-        assert_false(verify(&vectors[i], "0123456789ABCDEF0123456789abcdef", NULL, NULL, NULL, NULL));
+        assert_false(
+            verify(&vectors[i], "0123456789ABCDEF0123456789abcdef", NULL, NULL, NULL, NULL));
         assert_false(verify(&vectors[i], "", NULL, NULL, NULL, NULL));
     }
 }
@@ -153,18 +153,22 @@ static void verify_refuses_every_changed_signature(void **state)
         assert_false(verify(&vectors[i], NULL, NULL, NULL, NULL, changed));
         (void)snprintf(changed, sizeof(changed), "%s=", vectors[i].signature);
         assert_false(verify(&vectors[i], NULL, NULL, NULL, NULL, changed));
-        (void)snprintf(changed, sizeof(changed), "%s%s", vectors[i].signature, "AAAAAAAAAAAAAAAAAAAA");
+        (void)snprintf(changed, sizeof(changed), "%s%s", vectors[i].signature,
+                       "AAAAAAAAAAAAAAAAAAAA");
         assert_false(verify(&vectors[i], NULL, NULL, NULL, NULL, changed));
     }
 }
 
 static void verify_refuses_another_url(void **state)
 {
-    static const char *const others[] = {
-        "https://voice.example.com/twilio/status/", "https://voice.example.com/twilio/statu",
-        "https://voice.example.com/twilio/Status",  "http://voice.example.com/twilio/status",
-        "https://voice.example.org/twilio/status",  "https://voice.example.com/twilio/status?",
-        "/twilio/status",                           ""};
+    static const char *const others[] = {"https://voice.example.com/twilio/status/",
+                                         "https://voice.example.com/twilio/statu",
+                                         "https://voice.example.com/twilio/Status",
+                                         "http://voice.example.com/twilio/status",
+                                         "https://voice.example.org/twilio/status",
+                                         "https://voice.example.com/twilio/status?",
+                                         "/twilio/status",
+                                         ""};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(others); i++)
         assert_false(verify(vector("12"), NULL, others[i], NULL, NULL, NULL));
@@ -175,7 +179,8 @@ static void verify_refuses_other_fields(void **state)
     static const char *const forms[] = {
         "CallSid=" C1 "&CallStatus=completed&SequenceNumber=4",
         "CallSid=" C1 "&CallStatus=completed",
-        "CallSid=" C1 "&CallStatus=completed&SequenceNumber=3&x=",  /* a field more: its name counts */
+        "CallSid=" C1
+        "&CallStatus=completed&SequenceNumber=3&x=", /* a field more: its name counts */
         "CallSid=" C1 "&CallStatus=completed&SequenceNumber=3&x=1",
         "CallSid=" C1 "&CallStatus=completed&sequenceNumber=3",
         "CallSid=" C1 "&CallStatus=completed&SequenceNumber=+3"};
@@ -233,7 +238,8 @@ static void verify_takes_a_socket_with_a_slash_more_or_less(void **state)
     assert_true(verify(vector("7"), NULL, "wss://voice.example.com/media/", NULL, NULL, NULL));
     assert_true(verify(vector("8"), NULL, "wss://voice.example.com/media", NULL, NULL, NULL));
     assert_true(verify(vector("10"), NULL, "wss://voice.example.com/", NULL, NULL, NULL));
-    assert_true(verify(vector("10 with a slash"), NULL, "wss://voice.example.com", NULL, NULL, NULL));
+    assert_true(
+        verify(vector("10 with a slash"), NULL, "wss://voice.example.com", NULL, NULL, NULL));
     assert_false(verify(vector("7"), NULL, "wss://voice.example.com/media//", NULL, NULL, NULL));
 }
 
@@ -248,8 +254,8 @@ static void verify_keeps_the_port_of_a_socket(void **state)
 static void verify_refuses_a_slash_more_on_a_webhook(void **state)
 {
     (void)state;
-    assert_false(verify(vector("15"), NULL, "https://voice.example.com/twilio/voice/", NULL, NULL,
-                        NULL));
+    assert_false(
+        verify(vector("15"), NULL, "https://voice.example.com/twilio/voice/", NULL, NULL, NULL));
 }
 
 static void verify_refuses_a_body_that_its_hash_does_not_fit(void **state)

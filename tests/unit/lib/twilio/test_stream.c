@@ -13,7 +13,8 @@
 static struct tl_stream_message message;
 static struct tl_error err;
 
-static const char connected[] = "{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}";
+static const char connected[] =
+    "{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}";
 static const char start[] =
     "{\"event\":\"start\",\"sequenceNumber\":\"1\",\"streamSid\":\"MZ01\",\"start\":{"
     "\"accountSid\":\"AC01\",\"streamSid\":\"MZ01\",\"callSid\":\"CA01\",\"tracks\":[\"inbound\"],"
@@ -134,10 +135,19 @@ static void numbers_may_be_numbers_or_strings(void **state)
 
 static void numbers_of_another_shape_are_refused(void **state)
 {
-    static const char *const others[] = {
-        "\"\"",  "\"x\"",  "\"25x\"", "\"2 5\"", "-1",   "\"-1\"", "null",
-        "true", "[25]",   "{}",      "2.5",     "\"99999999999999999999\"",
-        "9223372036854775807"};
+    static const char *const others[] = {"\"\"",
+                                         "\"x\"",
+                                         "\"25x\"",
+                                         "\"2 5\"",
+                                         "-1",
+                                         "\"-1\"",
+                                         "null",
+                                         "true",
+                                         "[25]",
+                                         "{}",
+                                         "2.5",
+                                         "\"99999999999999999999\"",
+                                         "9223372036854775807"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(others); i++)
         assert_int_equal(parse_with(media, "\"25\"", others[i]), TL_INVALID);
@@ -161,12 +171,24 @@ static void unknown_event_is_not_found(void **state)
 
 static void what_is_no_message_is_refused(void **state)
 {
-    static const char *const texts[] = {
-        "",     " ",           "null",      "[]",           "\"media\"", "1",
-        "{}",   "{\"event\":}", "{\"event\":1}", "{\"event\":null}", "{\"event\":\"media\"}",
-        "{\"event\":\"media\",\"event\":\"stop\"}", "{\"event\":\"connected\"}{}",
-        "{\"event\":\"connected\"} x", "{'event':'connected'}", "\xef\xbb\xbf{}",
-        "{\"event\":\"mark\xff\"}", "{\"event\":\"conn\\u0000ected\"}"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "null",
+                                        "[]",
+                                        "\"media\"",
+                                        "1",
+                                        "{}",
+                                        "{\"event\":}",
+                                        "{\"event\":1}",
+                                        "{\"event\":null}",
+                                        "{\"event\":\"media\"}",
+                                        "{\"event\":\"media\",\"event\":\"stop\"}",
+                                        "{\"event\":\"connected\"}{}",
+                                        "{\"event\":\"connected\"} x",
+                                        "{'event':'connected'}",
+                                        "\xef\xbb\xbf{}",
+                                        "{\"event\":\"mark\xff\"}",
+                                        "{\"event\":\"conn\\u0000ected\"}"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(texts); i++)
         assert_int_equal(parse(texts[i]), TL_INVALID);
@@ -245,12 +267,9 @@ static void long_strings_are_refused(void **state)
         const char *text, *from;
         size_t size;
     } rows[] = {
-        {start, "CA01", sizeof(message.call_sid)},
-        {start, "AC01", sizeof(message.account_sid)},
-        {start, "kQ1v", sizeof(message.text)},
-        {media, "MZ01", sizeof(message.stream_sid)},
-        {mark, "3.0.200", sizeof(message.text)},
-        {stop, "CA01", sizeof(message.call_sid)},
+        {start, "CA01", sizeof(message.call_sid)}, {start, "AC01", sizeof(message.account_sid)},
+        {start, "kQ1v", sizeof(message.text)},     {media, "MZ01", sizeof(message.stream_sid)},
+        {mark, "3.0.200", sizeof(message.text)},   {stop, "CA01", sizeof(message.call_sid)},
     };
     static char text[TL_STREAM_TEXT_MAX + 1];
     (void)state;

@@ -31,15 +31,16 @@ static void connect_stream_names_action_stream_and_parameters(void **state)
 {
     const struct tl_twiml_parameter parameters[] = {{"key", "kQ1v"}, {"n", "2"}};
     (void)state;
-    tl_twiml_connect_stream(&out, "https://v.example.com/action?t=1&u=2", "wss://m.example.com/media",
-                            "https://v.example.com/stream", parameters, 2);
-    assert_string_equal(tl_buf_str(&out),
-                        HEADER "<Response><Connect action=\"https://v.example.com/action?t=1&amp;u=2\">"
-                               "<Stream url=\"wss://m.example.com/media\" "
-                               "statusCallback=\"https://v.example.com/stream\">"
-                               "<Parameter name=\"key\" value=\"kQ1v\"/>"
-                               "<Parameter name=\"n\" value=\"2\"/>"
-                               "</Stream></Connect></Response>");
+    tl_twiml_connect_stream(&out, "https://v.example.com/action?t=1&u=2",
+                            "wss://m.example.com/media", "https://v.example.com/stream", parameters,
+                            2);
+    assert_string_equal(tl_buf_str(&out), HEADER
+                        "<Response><Connect action=\"https://v.example.com/action?t=1&amp;u=2\">"
+                        "<Stream url=\"wss://m.example.com/media\" "
+                        "statusCallback=\"https://v.example.com/stream\">"
+                        "<Parameter name=\"key\" value=\"kQ1v\"/>"
+                        "<Parameter name=\"n\" value=\"2\"/>"
+                        "</Stream></Connect></Response>");
 }
 
 static void connect_stream_leaves_out_what_is_not_given(void **state)
@@ -115,7 +116,10 @@ static void texts_cannot_break_out(void **state)
 static void what_xml_cannot_hold_becomes_a_question_mark(void **state)
 {
     (void)state;
-    tl_twiml_say(&out, "", "a\x01" "b\x1f\tc\nd \xc3\xab \xf0\x9f\x98\x80", NULL);
+    tl_twiml_say(&out, "",
+                 "a\x01"
+                 "b\x1f\tc\nd \xc3\xab \xf0\x9f\x98\x80",
+                 NULL);
     assert_string_equal(tl_buf_str(&out),
                         HEADER "<Response><Say>a?b?\tc\nd \xc3\xab \xf0\x9f\x98\x80</Say>"
                                "<Hangup/></Response>");
@@ -125,7 +129,11 @@ static void what_xml_cannot_hold_becomes_a_question_mark(void **state)
 static void noncharacters_become_a_question_mark(void **state)
 {
     (void)state;
-    tl_twiml_say(&out, "", "a\xef\xbf\xbe" "b\xef\xbf\xbf" "c\xef\xbf\xbd", NULL);
+    tl_twiml_say(&out, "",
+                 "a\xef\xbf\xbe"
+                 "b\xef\xbf\xbf"
+                 "c\xef\xbf\xbd",
+                 NULL);
     assert_string_equal(tl_buf_str(&out), HEADER "<Response><Say>a?b?c\xef\xbf\xbd</Say>"
                                                  "<Hangup/></Response>");
 }

@@ -10,14 +10,15 @@
 #define TALK_TURNS 512
 
 /** A talk between a script and a journal. What the talk asks for is written down, a line each, and
- *  checked against what must hold always: an id has one final and nothing behind it, revisions rise,
- *  finals come in turn order, no mark goes out beyond what the log holds, media_to never goes back. */
+ *  checked against what must hold always: an id has one final and nothing behind it, revisions
+ * rise, finals come in turn order, no mark goes out beyond what the log holds, media_to never goes
+ * back. */
 struct talk_fixture {
     struct tl_talk talk;
     struct tl_ear ear;
     struct tl_talk_now now;
     struct tl_buf journal;
-    struct tl_buf played;      /* bytes, in order */
+    struct tl_buf played; /* bytes, in order */
     struct {
         char id[37];
         int revision, finals, turn;

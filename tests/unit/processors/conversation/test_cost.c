@@ -38,19 +38,22 @@ static void every_kind_of_token_has_its_price(void **state)
 static void cached_tokens_cost_their_own_price_alone(void **state)
 {
     (void)state;
-    assert_int_equal(cost("gpt-realtime", (struct tl_usage){.input_text_tokens = 100,
-                                                            .cached_text_tokens = 60}),
-                     40 * 4 + 24);
-    assert_int_equal(cost("gpt-realtime", (struct tl_usage){.input_audio_tokens = 100,
-                                                            .cached_audio_tokens = 100}),
+    assert_int_equal(
+        cost("gpt-realtime", (struct tl_usage){.input_text_tokens = 100, .cached_text_tokens = 60}),
+        40 * 4 + 24);
+    assert_int_equal(cost("gpt-realtime",
+                          (struct tl_usage){.input_audio_tokens = 100, .cached_audio_tokens = 100}),
                      40);
 }
 
 static void all_kinds_are_added(void **state)
 {
-    const struct tl_usage usage = {.input_text_tokens = 119,  .input_audio_tokens = 13,
-                                   .cached_text_tokens = 60,  .cached_audio_tokens = 4,
-                                   .output_text_tokens = 30,  .output_audio_tokens = 91};
+    const struct tl_usage usage = {.input_text_tokens = 119,
+                                   .input_audio_tokens = 13,
+                                   .cached_text_tokens = 60,
+                                   .cached_audio_tokens = 4,
+                                   .output_text_tokens = 30,
+                                   .output_audio_tokens = 91};
     (void)state;
     /* 59*4 + 9*32 + 60*0.4 + 4*0.4 + 30*16 + 91*64 */
     assert_int_equal(cost("gpt-realtime", usage), 6854);
@@ -61,8 +64,9 @@ static void cost_is_rounded_to_the_nearest(void **state)
     (void)state;
     assert_int_equal(cost("gpt-realtime-mini", (struct tl_usage){.input_text_tokens = 1}), 1);
     assert_int_equal(cost("gpt-realtime-mini", (struct tl_usage){.input_text_tokens = 2}), 1);
-    assert_int_equal(cost("gpt-realtime", (struct tl_usage){.cached_text_tokens = 1,
-                                                            .input_text_tokens = 1}), 0);
+    assert_int_equal(
+        cost("gpt-realtime", (struct tl_usage){.cached_text_tokens = 1, .input_text_tokens = 1}),
+        0);
     assert_int_equal(cost("gpt-realtime", (struct tl_usage){0}), 0);
 }
 
@@ -92,11 +96,20 @@ static void rows_are_checked(void **state)
 {
     static const char *const good[] = {"m=0,0,0,0,0,0,0", "m=1.5,2,3e1,0.25,4,5,0.006",
                                        "gpt-realtime-2.1=4,32,0.4,0.4,24,64,0"};
-    static const char *const bad[] = {"",       "m",          "m=",          "m=1,2,3,4,5,6",
-                                      "m=1,2,3,4,5,6,7,8",    "m=1,2,3,4,5,6,7 ", "m=1,2,,4,5,6,7",
-                                      "m=1,2,x,4,5,6,7",      "m=1;2;3;4;5;6;7",  "m=-1,2,3,4,5,6,7",
-                                      "m=nan,2,3,4,5,6,7",    "m=inf,2,3,4,5,6,7",
-                                      "m=1e999,2,3,4,5,6,7",  "=1,2,3,4,5,6,7"};
+    static const char *const bad[] = {"",
+                                      "m",
+                                      "m=",
+                                      "m=1,2,3,4,5,6",
+                                      "m=1,2,3,4,5,6,7,8",
+                                      "m=1,2,3,4,5,6,7 ",
+                                      "m=1,2,,4,5,6,7",
+                                      "m=1,2,x,4,5,6,7",
+                                      "m=1;2;3;4;5;6;7",
+                                      "m=-1,2,3,4,5,6,7",
+                                      "m=nan,2,3,4,5,6,7",
+                                      "m=inf,2,3,4,5,6,7",
+                                      "m=1e999,2,3,4,5,6,7",
+                                      "=1,2,3,4,5,6,7"};
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(good); i++)
         assert_true(tl_cost_row_is_valid(good[i]));

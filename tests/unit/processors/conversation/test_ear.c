@@ -85,7 +85,7 @@ static void at_takes_the_nearest_when_out_of_reach(void **state)
 static void at_finds_the_frame_behind_a_gap(void **state)
 {
     struct tl_ear *ear = *state;
-    hear(ear, 1, 0, 1000, 50); /* to 2000 */
+    hear(ear, 1, 0, 1000, 50);  /* to 2000 */
     hear(ear, 1, 50, 4000, 50); /* nothing was padded: the provider's clock did not run */
     assert_at(ear, 999, 1, 49, 1999);
     assert_at(ear, 1000, 1, 50, 4000);
@@ -133,7 +133,8 @@ static void mailbox_offsets_stay_near(void **state)
     hear(ear, 1, 0, 0, 1000);
     for (int64_t n = 0; n < 1000; n++) {
         assert_true(tl_ear_at(ear, n * 20, &at));
-        assert_true(at.mailbox_offset <= 1000 + n && at.mailbox_offset > 1000 + n - TL_EAR_RUN_FRAMES);
+        assert_true(at.mailbox_offset <= 1000 + n &&
+                    at.mailbox_offset > 1000 + n - TL_EAR_RUN_FRAMES);
     }
 }
 

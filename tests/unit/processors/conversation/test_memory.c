@@ -31,8 +31,13 @@ static struct tl_call_event event(int session)
 {
     static struct tl_claim claim;
     claim = (struct tl_claim){.number = 1, .offset = 5, .session = session};
-    return (struct tl_call_event){.event_id = "", .call_id = "", .producer = "conversation-0",
-                                  .epoch = session, .leg = "caller", .claim = &claim, .at = 1000000};
+    return (struct tl_call_event){.event_id = "",
+                                  .call_id = "",
+                                  .producer = "conversation-0",
+                                  .epoch = session,
+                                  .leg = "caller",
+                                  .claim = &claim,
+                                  .at = 1000000};
 }
 
 static bool take_utterance(struct tl_memory *m, int session, struct tl_utterance u)
@@ -48,19 +53,27 @@ static bool say(struct tl_memory *m, int turn, enum tl_speaker speaker, const ch
 {
     char id[37];
     (void)snprintf(id, sizeof(id), "final-%d", turn);
-    return take_utterance(m, 1, (struct tl_utterance){.utterance_id = id, .revision = 9,
-                                                      .final = true, .turn = turn,
-                                                      .speaker = speaker, .text = text});
+    return take_utterance(m, 1,
+                          (struct tl_utterance){.utterance_id = id,
+                                                .revision = 9,
+                                                .final = true,
+                                                .turn = turn,
+                                                .speaker = speaker,
+                                                .text = text});
 }
 
 static bool draft(struct tl_memory *m, const char *id, int revision, int turn, const char *text)
 {
     struct tl_position to = {.number = 1, .offset = 5, .n = 10 * turn};
-    return take_utterance(m, 1, (struct tl_utterance){.utterance_id = id, .revision = revision,
-                                                      .turn = turn, .speaker = TL_SPEAKER_AI,
-                                                      .text = text, .start_ms = 100,
-                                                      .end_ms = 100 + 10 * revision,
-                                                      .answers_to = &to});
+    return take_utterance(m, 1,
+                          (struct tl_utterance){.utterance_id = id,
+                                                .revision = revision,
+                                                .turn = turn,
+                                                .speaker = TL_SPEAKER_AI,
+                                                .text = text,
+                                                .start_ms = 100,
+                                                .end_ms = 100 + 10 * revision,
+                                                .answers_to = &to});
 }
 
 static bool intent(struct tl_memory *m, const char *id, const char *name)
@@ -82,8 +95,8 @@ static bool given(struct tl_memory *m, int number, int64_t offset, int mailbox)
 {
     struct tl_given part = {.stream_sid = "MZ01", .mailbox = mailbox, .mailbox_epoch = 70};
     struct tl_claim claim = {.number = number, .offset = offset, .session = 1};
-    struct tl_call_event e = {.producer = "ingest-0", .leg = "caller", .claim = &claim,
-                              .given = &part, .at = 1000000};
+    struct tl_call_event e = {
+        .producer = "ingest-0", .leg = "caller", .claim = &claim, .given = &part, .at = 1000000};
     return tl_memory_take(m, &e);
 }
 
@@ -114,10 +127,12 @@ static void empty_final_counts_but_is_not_remembered(void **state)
 static void events_that_the_fence_drops_change_nothing(void **state)
 {
     struct tl_memory *m = *state;
-    assert_true(take_utterance(m, 2, (struct tl_utterance){.utterance_id = "a", .final = true,
-                                                           .turn = 1, .text = "New."}));
-    assert_false(take_utterance(m, 1, (struct tl_utterance){.utterance_id = "b", .final = true,
-                                                            .turn = 2, .text = "Old."}));
+    assert_true(take_utterance(
+        m, 2,
+        (struct tl_utterance){.utterance_id = "a", .final = true, .turn = 1, .text = "New."}));
+    assert_false(take_utterance(
+        m, 1,
+        (struct tl_utterance){.utterance_id = "b", .final = true, .turn = 2, .text = "Old."}));
     assert_int_equal(m->turns_n, 1);
     assert_int_equal(m->turn, 1);
 }
@@ -230,7 +245,8 @@ static void extract_takes_first_sentences_and_the_older_summary(void **state)
     assert_true(say(m, 2, TL_SPEAKER_CUSTOMER, "no full stop"));
     assert_true(say(m, 3, TL_SPEAKER_AGENT, "It's me! Hi."));
     tl_memory_summarise(m, 3, NULL);
-    assert_string_equal(m->summary, "Old. You: Good morning. Caller: no full stop Agent: It's me! ");
+    assert_string_equal(m->summary,
+                        "Old. You: Good morning. Caller: no full stop Agent: It's me! ");
     assert_int_equal(m->turns_n, 0);
 }
 
@@ -295,9 +311,10 @@ static void final_closes_its_draft(void **state)
     struct tl_memory *m = *state;
     assert_true(draft(m, "a", 1, 1, "One"));
     assert_true(draft(m, "b", 1, 2, "Two"));
-    assert_true(take_utterance(m, 1, (struct tl_utterance){.utterance_id = "a", .revision = 2,
-                                                           .final = true, .turn = 1,
-                                                           .text = "One."}));
+    assert_true(take_utterance(
+        m, 1,
+        (struct tl_utterance){
+            .utterance_id = "a", .revision = 2, .final = true, .turn = 1, .text = "One."}));
     assert_int_equal(m->drafts_n, 1);
     assert_string_equal(m->drafts[0].utterance_id, "b");
     assert_int_equal(m->turns_n, 1);
@@ -313,12 +330,13 @@ static void positions_follow_finals_and_answers(void **state)
     assert_false(m->has_media_to);
     assert_true(draft(m, "b", 1, 2, "Late")); /* n 20: below */
     assert_int_equal(m->answers_to.n, 90);
-    assert_true(take_utterance(m, 1, (struct tl_utterance){.utterance_id = "c", .turn = 3,
-                                                           .text = "x", .media_to = &to}));
+    assert_true(take_utterance(
+        m, 1, (struct tl_utterance){.utterance_id = "c", .turn = 3, .text = "x", .media_to = &to}));
     assert_false(m->has_media_to); /* a draft says nothing about what is final */
-    assert_true(take_utterance(m, 1, (struct tl_utterance){.utterance_id = "c", .turn = 3,
-                                                           .final = true, .text = "x",
-                                                           .media_to = &to}));
+    assert_true(take_utterance(
+        m, 1,
+        (struct tl_utterance){
+            .utterance_id = "c", .turn = 3, .final = true, .text = "x", .media_to = &to}));
     assert_int_equal(m->media_to.n, 77);
     assert_int_equal(m->media_mailbox, 3);
     assert_int_equal(m->media_offset, 1077);
@@ -382,8 +400,8 @@ static void given_mailboxes_of_losers_are_listed_too(void **state)
     struct tl_memory *m = *state;
     struct tl_session_started part = {.stream_sid = "MZ02"};
     struct tl_claim claim = {.number = 2, .offset = 50, .session = 1};
-    struct tl_call_event e = {.producer = "conversation-0", .leg = "caller", .claim = &claim,
-                              .session_started = &part};
+    struct tl_call_event e = {
+        .producer = "conversation-0", .leg = "caller", .claim = &claim, .session_started = &part};
     assert_true(tl_memory_take(m, &e));
     assert_false(given(m, 1, 5, 3));
     assert_int_equal(m->given_n, 1);
@@ -404,7 +422,8 @@ static void state_and_start_come_from_the_first_events(void **state)
     struct tl_memory *m = *state;
     struct tl_changed ringing = {.state = TL_CALL_STATE_RINGING};
     struct tl_changed done = {.state = TL_CALL_STATE_COMPLETED};
-    struct tl_call_event e = {.producer = "ingest-0", .leg = "caller", .at = 500, .changed = &ringing};
+    struct tl_call_event e = {
+        .producer = "ingest-0", .leg = "caller", .at = 500, .changed = &ringing};
     assert_true(tl_memory_take(m, &e));
     e.at = 900;
     e.changed = &done;
@@ -492,10 +511,14 @@ static void feed(struct tl_memory *m, int k)
         break;
     case 3:
         if (k % 5)
-            (void)take_utterance(m, 1, (struct tl_utterance){.utterance_id = id, .revision = 9,
-                                                             .final = true, .turn = k / 8 + 1,
-                                                             .speaker = TL_SPEAKER_AI,
-                                                             .text = text, .media_to = &to});
+            (void)take_utterance(m, 1,
+                                 (struct tl_utterance){.utterance_id = id,
+                                                       .revision = 9,
+                                                       .final = true,
+                                                       .turn = k / 8 + 1,
+                                                       .speaker = TL_SPEAKER_AI,
+                                                       .text = text,
+                                                       .media_to = &to});
         break;
     case 4:
         (void)intent(m, id, "transfer");
@@ -524,25 +547,33 @@ static void feed_checkpoint(struct tl_memory *m, const struct tl_memory *of)
     struct tl_open_draft drafts[EVENTS];
     struct tl_open_intent intents[TL_MEMORY_INTENTS_MAX];
     struct tl_given_mailbox boxes[TL_MEMORY_GIVEN_MAX];
-    struct tl_checkpoint part = {.history = history, .history_n = of->turns_n,
-                                 .summary = of->summary, .open_drafts = drafts,
-                                 .open_drafts_n = of->drafts_n, .open_intents = intents,
-                                 .open_intents_n = of->intents_n, .given = boxes,
-                                 .given_n = of->given_n,
-                                 .media_to = of->has_media_to ? (struct tl_position *)&of->media_to : NULL,
-                                 .media_mailbox = of->media_mailbox,
-                                 .media_offset = of->media_offset,
-                                 .answers_to =
-                                     of->has_answers_to ? (struct tl_position *)&of->answers_to : NULL,
-                                 .turn = of->turn, .state = of->state};
+    struct tl_checkpoint part = {
+        .history = history,
+        .history_n = of->turns_n,
+        .summary = of->summary,
+        .open_drafts = drafts,
+        .open_drafts_n = of->drafts_n,
+        .open_intents = intents,
+        .open_intents_n = of->intents_n,
+        .given = boxes,
+        .given_n = of->given_n,
+        .media_to = of->has_media_to ? (struct tl_position *)&of->media_to : NULL,
+        .media_mailbox = of->media_mailbox,
+        .media_offset = of->media_offset,
+        .answers_to = of->has_answers_to ? (struct tl_position *)&of->answers_to : NULL,
+        .turn = of->turn,
+        .state = of->state};
     for (size_t i = 0; i < of->turns_n; i++)
-        history[i] = (struct tl_history_turn){.speaker = of->turns[i].speaker,
-                                              .text = of->turns[i].text, .turn = of->turns[i].turn};
+        history[i] = (struct tl_history_turn){
+            .speaker = of->turns[i].speaker, .text = of->turns[i].text, .turn = of->turns[i].turn};
     for (size_t i = 0; i < of->drafts_n; i++)
-        drafts[i] = (struct tl_open_draft){
-            .utterance_id = of->drafts[i].utterance_id, .revision = of->drafts[i].revision,
-            .turn = of->drafts[i].turn, .speaker = of->drafts[i].speaker, .text = of->drafts[i].text,
-            .answers_to = (struct tl_position *)&of->drafts[i].answers_to};
+        drafts[i] =
+            (struct tl_open_draft){.utterance_id = of->drafts[i].utterance_id,
+                                   .revision = of->drafts[i].revision,
+                                   .turn = of->drafts[i].turn,
+                                   .speaker = of->drafts[i].speaker,
+                                   .text = of->drafts[i].text,
+                                   .answers_to = (struct tl_position *)&of->drafts[i].answers_to};
     for (size_t i = 0; i < of->intents_n; i++)
         intents[i] = (struct tl_open_intent){.intent_id = of->intents[i].intent_id,
                                              .name = of->intents[i].name,

@@ -28,8 +28,8 @@ static int tear_down(void **state)
 
 static struct tl_business business(void)
 {
-    return (struct tl_business){.name = "Acme", .language = "", .instructions = "", .brand_voice = "",
-                                .greeting = ""};
+    return (struct tl_business){
+        .name = "Acme", .language = "", .instructions = "", .brand_voice = "", .greeting = ""};
 }
 
 static const struct tl_prompt_call call = {.from_number = "+14155550100", .direction = "inbound"};
@@ -62,7 +62,8 @@ static void sections_come_in_their_order(void **state)
     const char *text = instructions(&b, &with_summary);
     static const char begin[] =
         "You sell tea.\n\n# How you speak\nWarm and brief.\n\n# Rules that you always keep\n"
-        "- Never promise refunds.\n- Always ask for the order.\n\n# Language\nSpeak en-US unless the "
+        "- Never promise refunds.\n- Always ask for the order.\n\n# Language\nSpeak en-US unless "
+        "the "
         "caller speaks another language.\n\n# What was said before\nThe caller wants tea.\n\n"
         "# The telephone\n";
     assert_begins(text, begin);

@@ -236,7 +236,8 @@ static void mark_that_is_none_of_ours_is_ignored(void **state)
     assert_true(tl_talk_is_playing(&f->talk));
 }
 
-/* A name that we never gave comes from the network: nothing may be taken for heard that was not sent. */
+/* A name that we never gave comes from the network: nothing may be taken for heard that was not
+ * sent. */
 static void mark_beyond_what_was_sent_is_not_believed(void **state)
 {
     struct talk_fixture *f = *state;
@@ -628,7 +629,8 @@ static void sound_of_a_turn_that_is_held_is_not_silence(void **state)
     talk_forget(f);
     for (int i = 0; i < 16 && !strstr(tl_buf_str(&f->journal), "final 3"); i++) {
         talk_wait(f, 250);
-        if (strstr(tl_buf_str(&f->journal), "final 2") && !strstr(tl_buf_str(&f->journal), "final 3"))
+        if (strstr(tl_buf_str(&f->journal), "final 2") &&
+            !strstr(tl_buf_str(&f->journal), "final 3"))
             assert_true(f->media_to.n <= 50);
     }
     const char *journal = tl_buf_str(&f->journal);
@@ -1089,11 +1091,20 @@ static void predecessors_open_drafts_are_put_in_turn_order(void **state)
 {
     struct talk_fixture *f = *state;
     struct tl_memory m;
-    struct tl_memory_draft drafts[2] = {
-        {.utterance_id = PREDECESSORS_OTHER_ID, .revision = 1, .turn = 4, .speaker = TL_SPEAKER_AI,
-         .text = "Second.", .len_ms = 400, .complete = true},
-        {.utterance_id = PREDECESSORS_ID, .revision = 1, .turn = 3, .speaker = TL_SPEAKER_AI,
-         .text = "First.", .len_ms = 400, .complete = true}};
+    struct tl_memory_draft drafts[2] = {{.utterance_id = PREDECESSORS_OTHER_ID,
+                                         .revision = 1,
+                                         .turn = 4,
+                                         .speaker = TL_SPEAKER_AI,
+                                         .text = "Second.",
+                                         .len_ms = 400,
+                                         .complete = true},
+                                        {.utterance_id = PREDECESSORS_ID,
+                                         .revision = 1,
+                                         .turn = 3,
+                                         .speaker = TL_SPEAKER_AI,
+                                         .text = "First.",
+                                         .len_ms = 400,
+                                         .complete = true}};
     tl_memory_init(&m, 100, 10000);
     m.turn = 4;
     m.drafts = drafts;
@@ -1142,7 +1153,8 @@ static void random_mark(struct talk_fixture *f)
 
 static void random_step(struct talk_fixture *f, unsigned *callers, unsigned *answers)
 {
-    static const char *const words[] = {" yes", " no", " 4111", " 1111", " one", " my card is", "."};
+    static const char *const words[] = {" yes", " no",         " 4111", " 1111",
+                                        " one", " my card is", "."};
     unsigned newest = *callers ? draw(*callers < 3 ? *callers : 3) : 0;
 
     switch (draw(16)) {
@@ -1159,7 +1171,9 @@ static void random_step(struct talk_fixture *f, unsigned *callers, unsigned *ans
     case 4:
         if (*callers)
             transcript(f, item('c', *callers - 1 - newest),
-                       draw(9) ? words[draw(7)] : draw(2) ? "" : NULL);
+                       draw(9)   ? words[draw(7)]
+                       : draw(2) ? ""
+                                 : NULL);
         break;
     case 5:
         if (*callers)
