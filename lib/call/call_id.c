@@ -15,5 +15,6 @@ struct tl_uuid tl_event_id_derive(const char *source_event_id, const char *role,
     char name[256];
     int n = snprintf(name, sizeof(name), "%s|%s|%s|%d", source_event_id, role, topic, ordinal);
 
-    return tl_uuid_v5(&tl_uuid_ns_event, name, (size_t)n < sizeof(name) ? (size_t)n : sizeof(name) - 1);
+    return tl_uuid_v5(&tl_uuid_ns_event, name,
+                      (size_t)n < sizeof(name) ? (size_t)n : sizeof(name) - 1);
 }

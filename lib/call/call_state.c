@@ -41,10 +41,10 @@ enum tl_call_state tl_call_state_of_status(const char *status)
         const char *status;
         enum tl_call_state state;
     } table[] = {
-        {"queued", TL_CALL_STATE_INITIATED},        {"initiated", TL_CALL_STATE_INITIATED},
-        {"ringing", TL_CALL_STATE_RINGING},         {"in-progress", TL_CALL_STATE_IN_PROGRESS},
-        {"completed", TL_CALL_STATE_COMPLETED},     {"busy", TL_CALL_STATE_FAILED},
-        {"failed", TL_CALL_STATE_FAILED},           {"no-answer", TL_CALL_STATE_FAILED},
+        {"queued", TL_CALL_STATE_INITIATED},    {"initiated", TL_CALL_STATE_INITIATED},
+        {"ringing", TL_CALL_STATE_RINGING},     {"in-progress", TL_CALL_STATE_IN_PROGRESS},
+        {"completed", TL_CALL_STATE_COMPLETED}, {"busy", TL_CALL_STATE_FAILED},
+        {"failed", TL_CALL_STATE_FAILED},       {"no-answer", TL_CALL_STATE_FAILED},
         {"canceled", TL_CALL_STATE_FAILED},
     };
     for (size_t i = 0; status && i < TL_ARRAY_LEN(table); i++)

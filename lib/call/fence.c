@@ -62,7 +62,8 @@ static struct tl_fence_leg *leg_of(struct tl_fence *fence, const char *leg)
 static bool accept_holder(struct tl_fence_leg *leg, const struct tl_call_event *event)
 {
     int order = tl_claim_compare(event->claim, &leg->highest);
-    bool same = leg->held && leg->epoch == event->epoch && strcmp(leg->producer, event->producer) == 0;
+    bool same =
+        leg->held && leg->epoch == event->epoch && strcmp(leg->producer, event->producer) == 0;
 
     if (order < 0 || (order == 0 && leg->held && !same))
         return false;
