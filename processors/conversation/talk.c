@@ -689,6 +689,18 @@ void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now)
     pop_decided(talk, now);
 }
 
+void tl_talk_give_up(struct tl_talk *talk, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+
+    tl_talk_on_session_lost(talk, now);
+    DL_FOREACH (talk->turns, t)
+        if (!is_ai(t) && !t->transcribed)
+            t->failed = true;
+    tl_talk_stop(talk, now);
+    tl_talk_flush(talk, now);
+}
+
 bool tl_talk_is_open(const struct tl_talk *talk, enum tl_speaker speaker)
 {
     const struct tl_talk_turn *t;

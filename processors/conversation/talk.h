@@ -102,6 +102,10 @@ void tl_talk_resend(struct tl_talk *talk, struct tl_talk_now now);
 /** The stream is over: nothing more is heard, the AI's turns are final as they were heard. */
 void tl_talk_stop(struct tl_talk *talk, struct tl_talk_now now);
 
+/** The call is over, no session will hear it again: turns of the caller without a transcript failed,
+ *  everything is written out. The talk is idle then. */
+void tl_talk_give_up(struct tl_talk *talk, struct tl_talk_now now);
+
 /** Time passed: transcripts that will not come, redactions that are decided. Call a few times a
  *  second. */
 void tl_talk_tick(struct tl_talk *talk, struct tl_talk_now now);

@@ -914,6 +914,36 @@ static void draft_of_the_next_session_closes_with_the_turn_that_it_takes_up(void
         assert_int_equal(f->ids[i].finals, 1);
 }
 
+static void giving_up_writes_everything_out(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_caller(f, "c", 500);
+    tl_talk_on_words(&f->talk, "c", "Wait, ", f->now);
+    talk_answer(f, "a", "Tea and", 400);
+    talk_log_all(f);
+    mark(f, "2.0.400");
+    talk_caller(f, "d", 500);
+    transcript(f, "d", "My order is 4 8 2 1");
+    talk_forget(f);
+    tl_talk_give_up(&f->talk, f->now);
+    talk_assert(f, "final 1 caller failed \"Wait, \"\nremember 1 caller  \"Wait, \"\n"
+                   "final 2 ai 400ms cut \"Tea and\"\nremember 2 ai a \"Tea and\"\n"
+                   "final 3 caller \"My order is [DIGITS_1]\"\n"
+                   "remember 3 caller d \"My order is [DIGITS_1]\"\n");
+    assert_true(tl_talk_is_idle(&f->talk));
+}
+
+static void giving_up_closes_the_draft_of_who_still_speaks(void **state)
+{
+    struct talk_fixture *f = *state;
+    (void)tl_talk_on_speech_started(&f->talk, "c", 0, f->now);
+    tl_talk_on_words(&f->talk, "c", "And", f->now);
+    talk_forget(f);
+    tl_talk_give_up(&f->talk, f->now);
+    talk_assert(f, "final 1 caller failed \"And\"\nremember 1 caller  \"And\"\n");
+    assert_true(tl_talk_is_idle(&f->talk));
+}
+
 /* ---- a successor ---- */
 
 #define PREDECESSORS_ID "11111111-1111-4111-8111-111111111111"
@@ -1232,10 +1262,14 @@ static void every_id_gets_one_final_whatever_happens(void **state)
         for (int i = 0; i < 250; i++)
             random_step(&f, &callers, &answers);
         assert_false(f.journal.full);
-        tl_talk_stop(&f.talk, f.now);
-        tl_talk_on_session_lost(&f.talk, f.now);
-        talk_wait(&f, 10001);
-        tl_talk_flush(&f.talk, f.now);
+        if (round % 2) {
+            tl_talk_give_up(&f.talk, f.now);
+        } else {
+            tl_talk_stop(&f.talk, f.now);
+            tl_talk_on_session_lost(&f.talk, f.now);
+            talk_wait(&f, 10001);
+            tl_talk_flush(&f.talk, f.now);
+        }
         assert_true(tl_talk_is_idle(&f.talk));
         for (size_t i = 0; i < f.ids_n; i++) {
             assert_int_equal(f.ids[i].finals, 1);
@@ -1314,6 +1348,8 @@ int main(void)
         TEST(speech_that_a_lost_session_took_leaves_nothing),
         TEST(draft_of_speech_that_a_lost_session_took_goes_on_with_the_next),
         TEST(draft_of_the_next_session_closes_with_the_turn_that_it_takes_up),
+        TEST(giving_up_writes_everything_out),
+        TEST(giving_up_closes_the_draft_of_who_still_speaks),
         TEST(predecessors_answer_is_final_when_its_marks_say_so),
         TEST(predecessors_answer_is_cut_when_no_mark_comes),
         TEST(predecessors_answer_that_was_not_complete_is_unfinished),
