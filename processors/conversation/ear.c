@@ -30,13 +30,36 @@ static struct tl_ear_run *run_at(const struct tl_ear *ear, unsigned i)
     return (struct tl_ear_run *)&ear->runs[(ear->head + i) % TL_EAR_RUNS];
 }
 
-static bool continues(const struct tl_ear_run *run, const struct tl_ear_place *place)
+static bool is_next_to(const struct tl_ear_run *run, const struct tl_ear_place *place)
 {
     const struct tl_position *a = &run->place.position, *b = &place->position;
     int64_t drift = place->call_ms - (run->place.call_ms + run->len_ms);
 
-    return run->frames < TL_EAR_RUN_FRAMES && a->number == b->number && a->offset == b->offset &&
-           b->n == a->n + run->frames && drift >= -JITTER_MS && drift <= JITTER_MS;
+    return a->number == b->number && a->offset == b->offset && drift >= -JITTER_MS &&
+           drift <= JITTER_MS;
+}
+
+static bool continues(const struct tl_ear_run *run, const struct tl_ear_place *place)
+{
+    return !run->is_still && run->frames < TL_EAR_RUN_FRAMES &&
+           place->position.n == run->place.position.n + run->frames && is_next_to(run, place);
+}
+
+/* Padding before a frame, and that frame: seconds of it are one run, not one for every piece. */
+static bool stands_still(const struct tl_ear_run *run, const struct tl_ear_place *place)
+{
+    return run->frames == 1 && place->position.n == run->place.position.n && is_next_to(run, place);
+}
+
+static struct tl_ear_run *begin_run(struct tl_ear *ear, const struct tl_ear_place *place)
+{
+    if (ear->len == TL_EAR_RUNS)
+        ear->head = (ear->head + 1) % TL_EAR_RUNS;
+    else
+        ear->len++;
+    struct tl_ear_run *run = run_at(ear, ear->len - 1);
+    *run = (struct tl_ear_run){.audio_ms = tl_ear_audio_ms(ear), .place = *place, .frames = 1};
+    return run;
 }
 
 void tl_ear_heard(struct tl_ear *ear, const struct tl_ear_place *place, int64_t bytes)
@@ -44,15 +67,12 @@ void tl_ear_heard(struct tl_ear *ear, const struct tl_ear_place *place, int64_t 
     struct tl_ear_run *run = ear->len ? run_at(ear, ear->len - 1) : NULL;
     int64_t ms = bytes / 8;
 
-    if (!run || !continues(run, place)) {
-        if (ear->len == TL_EAR_RUNS)
-            ear->head = (ear->head + 1) % TL_EAR_RUNS;
-        else
-            ear->len++;
-        run = run_at(ear, ear->len - 1);
-        *run = (struct tl_ear_run){.audio_ms = tl_ear_audio_ms(ear), .place = *place};
-    }
-    run->frames++;
+    if (run && stands_still(run, place))
+        run->is_still = true;
+    else if (run && continues(run, place))
+        run->frames++;
+    else
+        run = begin_run(ear, place);
     run->len_ms += ms;
     ear->audio_bytes += bytes;
     ear->next_call_ms = place->call_ms + ms;

@@ -25,6 +25,7 @@ struct tl_ear {
         int64_t len_ms;
         struct tl_ear_place place; /* of its first frame */
         int64_t frames;
+        bool is_still; /* padding: all of it stands at one n, and frames is 1 */
     } runs[TL_EAR_RUNS];
     unsigned head, len;
     int64_t audio_bytes; /* appended in this AI session */

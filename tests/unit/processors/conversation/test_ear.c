@@ -107,6 +107,26 @@ static void at_finds_the_frame_behind_padding(void **state)
     assert_at(ear, 3500, 1, 75, 4500);
 }
 
+/* The longest gap takes no more room than a second of sound. */
+static void padding_does_not_push_out_what_was_before(void **state)
+{
+    struct tl_ear *ear = *state;
+    hear(ear, 1, 0, 1000, 50);
+    unsigned runs = ear->len;
+    for (int64_t ms = 2000; ms < 12000; ms += 20) {
+        const struct tl_ear_place at = place(1, 50, ms);
+        tl_ear_heard(ear, &at, 160);
+    }
+    hear(ear, 1, 50, 12000, 50);
+    assert_true(ear->len <= runs + 2);
+    assert_at(ear, 500, 1, 25, 1500);
+    assert_at(ear, 6000, 1, 50, 7000);
+    assert_at(ear, 11000, 1, 50, 12000);
+    assert_at(ear, 11019, 1, 50, 12019);
+    assert_at(ear, 11020, 1, 51, 12020);
+    assert_at(ear, 11999, 1, 99, 12999);
+}
+
 static void at_finds_the_attachment(void **state)
 {
     struct tl_ear *ear = *state;
@@ -196,6 +216,7 @@ int main(void)
         TEST(at_takes_the_nearest_when_out_of_reach),
         TEST(at_finds_the_frame_behind_a_gap),
         TEST(at_finds_the_frame_behind_padding),
+        TEST(padding_does_not_push_out_what_was_before),
         TEST(at_finds_the_attachment),
         TEST(at_does_not_mix_frames_that_are_missing),
         TEST(mailbox_offsets_stay_near),
