@@ -71,23 +71,40 @@ def stack(topics, work):
     made.stop()
 
 
-@pytest.fixture
-def new_stack(servers, work, request):
-    """new_stack(settings={"TRUNKLINE_…": …}, **numbers of processes) starts one; it is stopped
-    after the test."""
+def stack_maker(servers, work):
+    """A function that starts stacks, and the list of what it has started."""
     made = []
 
-    def make(settings=None, **layout):
+    def make(settings=None, arguments=None, **layout):
         number = len(support.Stack.made)
         servers_env = {**servers.environment(),
                        "DATABASE_URL": support.new_database(servers, f"trunkline_{number}")}
         own = {"TRUNKLINE_KAFKA_TOPIC_PREFIX": f"t{number}.", **(settings or {})}
         support.prepare(servers_env, own)
         stack = support.Stack(f"{work}/stack-{number}", servers_env, own, **layout)
+        for name, words in (arguments or {}).items():
+            stack.services[name].command.argv += words
         made.append(stack)
         stack.start()
         return stack
 
+    return make, made
+
+
+@pytest.fixture
+def new_stack(servers, work):
+    """new_stack(settings={"TRUNKLINE_…": …}, arguments={"sim-openai": ["--…"]}, **numbers of
+    processes) starts one; it is stopped after the test."""
+    make, made = stack_maker(servers, work)
+    yield make
+    for stack in made:
+        stack.stop()
+
+
+@pytest.fixture(scope="module")
+def new_module_stack(servers, work):
+    """The same for a file's tests together; stopped after the last one of them."""
+    make, made = stack_maker(servers, work)
     yield make
     for stack in made:
         stack.stop()
