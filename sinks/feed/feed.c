@@ -116,6 +116,8 @@ static void free_entry(struct entry *entry)
 
 static void drop_first(struct tl_feed *feed, size_t n)
 {
+    if (n == 0)
+        return;
     if (n == 0) /* also the queue that was never there: memmove takes no NULL */
         return;
     for (size_t i = 0; i < n; i++)
@@ -406,8 +408,8 @@ static void fold(struct tl_feed *feed)
 {
     size_t n = feed->flight_n;
 
-    feed->items = realloc(feed->items, n * sizeof(*feed->items));
-    feed->touched = realloc(feed->touched, n * sizeof(struct tl_call_fold *));
+    feed->items = realloc(feed->items, (n + 1) * sizeof(*feed->items));
+    feed->touched = realloc(feed->touched, (n + 1) * sizeof(struct tl_call_fold *));
     if (!feed->items || !feed->touched)
         abort();
     feed->items_n = feed->touched_n = feed->moves_n = 0;
@@ -466,13 +468,17 @@ static void flush(struct tl_feed *feed)
 /* True when the question belongs to the past: the answer is of no use. */
 static bool is_stale(struct tl_feed *feed)
 {
-    bool stale = feed->stale || feed->is_dead;
+    bool stale = feed->stale;
 
     feed->step = NOTHING;
     feed->stale = false;
-    if (stale && !feed->is_dead && feed->state == POSITIONING && !tl_timer_is_running(&feed->timer))
+    if (feed->is_dead) {
+        unref(feed);
+        return true;
+    }
+    feed->refs--; /* not the last one: that is the feed's own */
+    if (stale && feed->state == POSITIONING && !tl_timer_is_running(&feed->timer))
         ask_positions(feed);
-    unref(feed);
     return stale;
 }
 
