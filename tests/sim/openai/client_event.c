@@ -185,6 +185,7 @@ static bool on_item_delete(struct tl_ai_session *session, const json_t *event,
                             "Error deleting item: the item with id '%s' is still being generated.",
                             item->id);
     TAILQ_REMOVE(&session->items, item, link);
+    json_array_append_new(session->report.deletions, json_string(item->id));
     tl_ai_emit(session, "conversation.item.deleted", "{s:s}", "item_id", item->id);
     tl_ai_item_destroy(item);
     return true;

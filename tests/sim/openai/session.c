@@ -25,8 +25,8 @@ static void init_report(struct tl_ai_report *report)
 {
     *report = (struct tl_ai_report){.opened_at_ms = tl_now_ms(), .opened_us = tl_mono_us()};
     json_t **const lists[] = {&report->heard,        &report->said,        &report->given,
-                              &report->tool_outputs, &report->truncations, &report->errors,
-                              &report->responses,    &report->updates};
+                              &report->tool_outputs, &report->truncations, &report->deletions,
+                              &report->errors,       &report->responses,   &report->updates};
     for (size_t i = 0; i < TL_ARRAY_LEN(lists); i++)
         *lists[i] = json_array();
 }
@@ -86,6 +86,7 @@ void tl_ai_session_destroy(struct tl_ai_session *session)
     json_decref(report->given);
     json_decref(report->tool_outputs);
     json_decref(report->truncations);
+    json_decref(report->deletions);
     json_decref(report->errors);
     json_decref(report->responses);
     json_decref(report->updates);
@@ -280,6 +281,7 @@ static void add_details(const struct tl_ai_session *session, json_t *out)
                  {"items", report->given},
                  {"tool_outputs", report->tool_outputs},
                  {"truncations", report->truncations},
+                 {"deletions", report->deletions},
                  {"errors", report->errors},
                  {"responses", report->responses},
                  {"updates", report->updates}};

@@ -26,6 +26,7 @@ struct tl_ai_report {
     json_t *given;        /* items that the client created */
     json_t *tool_outputs; /* of these, the outputs of functions */
     json_t *truncations;
+    json_t *deletions;                  /* ids of items that the client deleted */
     json_t *errors;                     /* sent */
     json_t *responses;                  /* id, status, cause */
     json_t *updates;                    /* `session` of each session.update taken */
