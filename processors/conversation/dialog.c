@@ -624,6 +624,7 @@ static void on_stopped(struct tl_dialog *d)
     d->ending_since_ms = tl_mono_ms();
     write_keyed(d);
     tl_talk_stop(&d->talk, tl_dialog_now(d));
+    tl_dialog_ai_last_words(d);
     tl_closing_watch(d->conversation->closing, d);
 }
 
@@ -746,6 +747,7 @@ void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sent
         .provider_call_id = d->end_call_id[0] ? d->end_call_id : NULL};
     event.tool_intent = &intent;
     tl_dialog_send(d, &event);
+    (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
     tl_log_info(d->conversation->log, "call.end_asked", TL_STR("call_id", d->call_id),
                 TL_STR("reason", reason), TL_BOOL("sentence", sentence != NULL));
     free(text);
@@ -793,8 +795,7 @@ static void tick_ending(struct tl_dialog *d, int64_t now_ms)
     if (!d->finals_written &&
         (tl_talk_is_idle(&d->talk) || now_ms - d->ending_since_ms > FINALS_WAIT_MS)) {
         tl_dialog_ai_close(d);
-        tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
-        tl_talk_flush(&d->talk, tl_dialog_now(d));
+        tl_talk_give_up(&d->talk, tl_dialog_now(d));
         d->finals_written = true;
     }
     if (!d->finals_written)
@@ -830,11 +831,21 @@ static size_t list_history(const struct tl_memory *m, struct tl_history_turn *re
     return m->turns_n - first;
 }
 
+static size_t list_intents(const struct tl_memory *m, struct tl_open_intent *ret)
+{
+    for (size_t i = 0; i < m->intents_n; i++)
+        ret[i] = (struct tl_open_intent){.intent_id = m->intents[i].intent_id,
+                                         .name = m->intents[i].name,
+                                         .arguments = m->intents[i].arguments};
+    return m->intents_n;
+}
+
 static void write_checkpoint(struct tl_dialog *d)
 {
     struct tl_call_event event = event_of(d);
     struct tl_memory *m = &d->memory;
     struct tl_history_turn history[TL_MEMORY_TURNS_MAX + 1];
+    struct tl_open_intent intents[TL_MEMORY_INTENTS_MAX];
     struct tl_given_mailbox given = {.mailbox = d->conversation->number,
                                      .mailbox_epoch = tl_fleet_epoch(d->conversation->fleet),
                                      .number = d->claim.number,
@@ -843,6 +854,10 @@ static void write_checkpoint(struct tl_dialog *d)
     struct tl_checkpoint checkpoint = {.history = history,
                                        .history_n = list_history(m, history),
                                        .summary = m->summary,
+                                       .open_intents = intents,
+                                       .open_intents_n = list_intents(m, intents),
+                                       .utterances = m->utterances,
+                                       .end_asked = d->end_asked,
                                        .media_mailbox = -1,
                                        .media_offset = -1,
                                        .turn = d->talk.turn,
@@ -879,8 +894,7 @@ static void tick_live(struct tl_dialog *d, int64_t now_ms)
     if (now_ms - d->last_frame_ms > FRAME_WAIT_MS) { /* the stream is elsewhere, or nowhere */
         tl_dialog_ai_close(d);
         tl_talk_stop(&d->talk, tl_dialog_now(d));
-        tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
-        tl_talk_flush(&d->talk, tl_dialog_now(d));
+        tl_talk_give_up(&d->talk, tl_dialog_now(d));
         tl_dialog_drop(d, "no_frames");
     }
 }

@@ -160,6 +160,7 @@ void tl_dialog_ai_close(struct tl_dialog *dialog);
 void tl_dialog_ai_hear(struct tl_dialog *dialog, struct tl_bytes audio);
 void tl_dialog_ai_listen(struct tl_dialog *dialog); /* before the first sound of a session is heard */
 bool tl_dialog_ai_holds(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+void tl_dialog_ai_last_words(struct tl_dialog *dialog); /* the stream is over: put the rest into words */
 void tl_dialog_ai_continue(struct tl_dialog *dialog); /* an answer broke off: go on with it */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
 void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,

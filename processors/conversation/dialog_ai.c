@@ -231,29 +231,47 @@ void tl_dialog_ai_listen(struct tl_dialog *d)
     d->listened_at_ms = 0;
 }
 
-/* True when this frame has to wait until what was answered has been transcribed. */
-bool tl_dialog_ai_holds(struct tl_dialog *d, const struct tl_dialog_item *item)
+/* Silence behind the newest sound, long enough to end a turn for the provider. */
+static void append_silence(struct tl_dialog *d, struct tl_ear_place place)
 {
     static const uint8_t silence[160] = {[0 ... 159] = 0xff};
     const struct tl_business *b = tl_dialog_business(d);
+    int64_t silence_ms = (b && b->vad_silence_ms > 0 ? b->vad_silence_ms : 500) + 200;
+
+    for (int64_t ms = 0; ms < silence_ms; ms += 20, place.call_ms += 20) {
+        tl_ear_heard(&d->ear, &place, sizeof(silence));
+        tl_dialog_ai_hear(d, (struct tl_bytes){silence, sizeof(silence)});
+    }
+}
+
+/* True when this frame has to wait until what was answered has been transcribed. */
+bool tl_dialog_ai_holds(struct tl_dialog *d, const struct tl_dialog_item *item)
+{
     const struct tl_position at = {
         .number = item->claim.number, .offset = item->claim.offset, .n = item->n};
 
     if (!d->only_listens || tl_position_compare(&at, &d->listen_to) <= 0)
         return false;
-    if (!d->listened_at_ms) { /* silence ends the turn for the provider */
-        int64_t silence_ms = (b && b->vad_silence_ms > 0 ? b->vad_silence_ms : 500) + 200;
-        struct tl_ear_place place = {.position = d->listen_to,
-                                     .call_ms = d->ear.next_call_ms,
-                                     .mailbox = item->mailbox,
-                                     .mailbox_offset = item->mailbox_offset};
-        for (int64_t ms = 0; ms < silence_ms; ms += 20, place.call_ms += 20) {
-            tl_ear_heard(&d->ear, &place, sizeof(silence));
-            tl_dialog_ai_hear(d, (struct tl_bytes){silence, sizeof(silence)});
-        }
+    if (!d->listened_at_ms) {
+        append_silence(d, (struct tl_ear_place){.position = d->listen_to,
+                                                .call_ms = d->ear.next_call_ms,
+                                                .mailbox = item->mailbox,
+                                                .mailbox_offset = item->mailbox_offset});
         d->listened_at_ms = tl_mono_ms();
     }
     return true;
+}
+
+/* Whoever hangs up in the middle of a sentence has still said it. */
+void tl_dialog_ai_last_words(struct tl_dialog *d)
+{
+    struct tl_ear_place place;
+
+    if (!d->speech_ready || !tl_talk_is_caller_speaking(&d->talk) ||
+        !tl_ear_at(&d->ear, tl_ear_audio_ms(&d->ear), &place))
+        return;
+    driver_of(d)->set_answering(d->speech, false);
+    append_silence(d, place);
 }
 
 /* All that was answered is in words (or will not be): from here on the AI answers. */
@@ -364,7 +382,8 @@ static void on_answer(void *arg, const char *item_id, const char *response_id)
     struct tl_dialog *d = arg;
 
     (void)response_id;
-    tl_talk_on_answer(&d->talk, item_id);
+    if (d->stage != TL_DIALOG_ENDING) /* nobody would hear it */
+        tl_talk_on_answer(&d->talk, item_id);
 }
 
 static void on_answer_sound(void *arg, const char *item_id, struct tl_bytes audio)

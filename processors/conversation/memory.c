@@ -282,8 +282,8 @@ static void take_checkpoint(struct tl_memory *m, const struct tl_call_event *eve
     m->summary = c->summary ? copy_text(c->summary) : NULL;
     for (size_t i = 0; i < c->history_n; i++)
         tl_memory_add_turn(m, c->history[i].turn, c->history[i].speaker, c->history[i].text, "");
-    /* Who read them when they were said has counted its turns already. */
-    m->utterances = utterances > (int)c->history_n ? utterances : (int)c->history_n;
+    m->utterances = utterances > c->utterances ? utterances : c->utterances;
+    m->ended_by_us |= c->end_asked;
     for (size_t i = 0; i < c->open_intents_n; i++)
         take_intent(m, c->open_intents[i].intent_id, c->open_intents[i].name,
                     c->open_intents[i].arguments);
