@@ -179,9 +179,9 @@ class Webhooks:
         self.token = stack.env["TWILIO_AUTH_TOKEN"]
         self.connection = None
 
-    def signature(self, path, form):
+    def signature(self, path, form, scheme="https"):
         url = urllib.parse.urlsplit(self.base)
-        text = f"https://{url.hostname}{path}" + "".join(k + form[k] for k in sorted(form))
+        text = f"{scheme}://{url.hostname}{path}" + "".join(k + form[k] for k in sorted(form))
         digest = hmac.new(self.token.encode(), text.encode(), hashlib.sha1).digest()
         return base64.b64encode(digest).decode()
 
