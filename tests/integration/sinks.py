@@ -8,6 +8,7 @@ import psycopg
 import psycopg.rows
 import redis
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -59,8 +60,11 @@ class Sinks:
                     "TRUNKLINE_LIVE_PREFIX": f"{self.name}:",
                     "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN,
                     **(settings or {})}
+        # Few partitions, and gone after the test: a broker has files for each.
         support.prepare(servers.environment() | {"DATABASE_URL": self.env["DATABASE_URL"]},
-                        {"TRUNKLINE_KAFKA_TOPIC_PREFIX": f"{self.name}."})
+                        {"TRUNKLINE_KAFKA_TOPIC_PREFIX": f"{self.name}.",
+                         "TRUNKLINE_TOPICS_CALL_PARTITIONS": "3",
+                         "TRUNKLINE_TOPICS_MAILBOXES": "1"})
         self.registry = SchemaRegistryClient({"url": self.env["SCHEMA_REGISTRY_URL"]})
         self.producer = Producer({"bootstrap.servers": self.env["KAFKA_BROKERS"],
                                   "partitioner": "murmur2_random", "enable.idempotence": True})
@@ -115,7 +119,14 @@ class Sinks:
             if child.poll() not in (0, -9):
                 with open(self.processes.log_path(name), encoding="utf-8") as f:
                     bad.append(f"{name} ended with {child.poll()}:\n{f.read()[-4000:]}")
+        self._delete_topics()
         assert not bad, "\n".join(bad)
+
+    def _delete_topics(self):
+        admin = AdminClient({"bootstrap.servers": self.env["KAFKA_BROKERS"]})
+        topics = [t for t in admin.list_topics(timeout=30).topics if t.startswith(f"{self.name}.")]
+        for done in admin.delete_topics(topics).values():
+            done.result(30)
 
     # ---- what they read ----
 
