@@ -33,6 +33,7 @@ struct tl_scan {
     struct tl_scan_options options; /* topic is the reader's */
     int64_t next;                   /* first offset it has not seen; -1: to be found by time */
     int64_t until_ms;
+    bool joined; /* the reader stands at or before `next`: nothing of it can be missed */
     bool dead; /* done or cancelled: nothing is handed to it, freed by sweep() */
 };
 
@@ -158,7 +159,7 @@ static void hand_out(struct tl_scan *scan, const struct tl_record *record)
 {
     int64_t until = scan->options.until_offset;
 
-    if (scan->dead || scan->next < 0 || record->offset < scan->next)
+    if (scan->dead || !scan->joined || record->offset < scan->next)
         return;
     if (until < 0 || record->offset < until) {
         scan->next = record->offset + 1;
@@ -200,7 +201,7 @@ static void on_end(void *arg, const char *topic, int32_t partition, int64_t end)
         return;
     enter(scanner);
     for (struct tl_scan *s = reader->scans; s && !scanner->closing; s = s->next_scan) {
-        if (s->next >= 0 && s->next <= end && s->options.until_offset <= end)
+        if (s->joined && s->next <= end && s->options.until_offset <= end)
             finish(s, TL_OK, ""); /* TL_SCAN_TO_END is below every end */
     }
     leave(scanner);
@@ -303,6 +304,8 @@ static void read_from(struct scan_reader *reader, int64_t offset)
     if (tl_tail_add(tail, reader->topic, reader->partition,
                     (struct tl_tail_start){TL_FROM_OFFSET, offset}, &err) == TL_OK) {
         reader->reading = true;
+        for (struct tl_scan *s = reader->scans; s; s = s->next_scan)
+            s->joined = s->next >= 0;
         return;
     }
     for (struct tl_scan *s = reader->scans; s && !reader->scanner->closing; s = s->next_scan)
@@ -317,13 +320,9 @@ static void settle(struct scan_reader *reader)
     int64_t least = least_next(reader);
     if (least < 0 || reader->scanner->closing)
         return;
-    int64_t position = tl_tail_position(reader->scanner->tail, reader->topic, reader->partition);
-    if (!reader->reading || least < position)
-        read_from(reader, least);
-    else if (position >= 0)
-        /* A scan to the end that joins a reader that stands there would wait for the next record:
-         * the end is told once. Read the last step again. */
-        read_from(reader, least);
+    /* Also when the reader stands where the newcomer begins: the end is told once, and a scan that
+     * joins there would wait for the next record. */
+    read_from(reader, least);
 }
 
 static void on_kick(void *arg)
