@@ -173,9 +173,9 @@ static void on_draft_logged(void *arg, const struct tl_delivery *delivery)
     struct drafting *drafting = arg;
     struct tl_dialog *d = drafting->dialog;
 
-    d->refs--;
     tl_talk_on_draft_logged(&d->talk, drafting->turn, delivery->status == TL_OK, tl_dialog_now(d));
     free(drafting);
+    d->refs--; /* not before: what is dropped meanwhile must stay until here */
     dialog_release(d);
 }
 
@@ -306,7 +306,7 @@ static void take_started(struct tl_dialog *d, const struct tl_media_batch *batch
     if (!d->call_started_at)
         d->call_started_at = s->call_started_at;
     d->call_start_offset = s->call_start_offset;
-    d->calls_partition = s->calls_partition;
+    d->calls_partition = tl_fleet_partition_of(d->conversation->fleet, d->call_id);
     if (s->checkpoint_offset > d->checkpoint_offset)
         d->checkpoint_offset = s->checkpoint_offset;
     d->ingest = batch->ingest;
@@ -329,7 +329,6 @@ static void on_session_logged(void *arg, const struct tl_delivery *delivery)
     struct tl_dialog *d = claiming->dialog;
     bool current = !d->gone && claiming->generation == d->generation;
 
-    d->refs--;
     if (current && delivery->status == TL_OK && delivery->offset >= 0) {
         d->previous_S = d->S;
         d->S = delivery->offset;
@@ -342,6 +341,7 @@ static void on_session_logged(void *arg, const struct tl_delivery *delivery)
         tl_dialog_lost(d, &d->claim, NULL, "log");
     }
     free(claiming);
+    d->refs--; /* not before: it may just have been dropped */
     dialog_release(d);
 }
 
@@ -505,6 +505,7 @@ static void begin_rebuilt(struct tl_dialog *d)
 
     if (m->call_started_at)
         d->call_started_at = m->call_started_at;
+    tl_dialog_ai_close(d); /* of a claim before: it has heard what is to be heard again */
     if (d->has_talk)
         tl_talk_finish(&d->talk);
     create_talk(d);
@@ -541,13 +542,17 @@ void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
         hear_again(d);
     else
         d->has_base = false;
-    if (how != TL_DIALOG_REATTACHED && !d->end_asked)
+    if (how == TL_DIALOG_REATTACHED)
+        tl_dialog_ai_return(d);
+    else if (!d->end_asked)
         tl_dialog_ai_open(d);
     tl_log_info(d->conversation->log, "call.live", TL_STR("call_id", d->call_id),
                 TL_INT("took_us", tl_mono_us() - d->began_us), TL_INT("turns", d->memory.turns_n),
                 TL_STR("how", how == TL_DIALOG_REBUILT      ? "rebuilt"
                               : how == TL_DIALOG_REATTACHED ? "reattached"
                                                             : "hears_again"));
+    if (d->conversation->draining) /* it was on its way when draining began */
+        tl_dialog_hand_over(d);
 }
 
 /* ---- items ---- */
@@ -628,6 +633,12 @@ static void on_stopped(struct tl_dialog *d)
     tl_closing_watch(d->conversation->closing, d);
 }
 
+static void on_marked(struct tl_dialog *d, const struct tl_dialog_item *item)
+{
+    tl_talk_on_mark(&d->talk, item->data, tl_dialog_now(d));
+    d->last_words_ms = tl_mono_ms();
+}
+
 static void keep_pending(struct tl_dialog *d, const struct tl_dialog_item *item)
 {
     size_t size = sizeof(*item) + item->len + 1;
@@ -654,8 +665,15 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         tl_counter_add(&d->conversation->metrics.frames_repeated, 1);
         return;
     }
-    if (item->kind == TL_MEDIA_KIND_FRAME && tl_dialog_ai_holds(d, item)) {
+    bool is_held = item->kind == TL_MEDIA_KIND_FRAME
+                       ? tl_dialog_ai_holds(d, item)
+                       : tl_dialog_ai_is_holding(d) && item->kind != TL_MEDIA_KIND_MARK;
+    if (is_held) { /* everything that comes behind held sound waits with it */
         keep_pending(d, item);
+        return;
+    }
+    if (tl_dialog_ai_is_holding(d) && item->kind == TL_MEDIA_KIND_MARK) {
+        on_marked(d, item); /* what was heard is no news of the caller's: it overtakes */
         return;
     }
     if (!same)
@@ -667,8 +685,7 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         hear_frame(d, item);
         break;
     case TL_MEDIA_KIND_MARK:
-        tl_talk_on_mark(&d->talk, item->data, tl_dialog_now(d));
-        d->last_words_ms = tl_mono_ms();
+        on_marked(d, item);
         break;
     case TL_MEDIA_KIND_KEYED:
         on_keyed(d, item);

@@ -103,6 +103,7 @@ struct tl_dialog {
     int64_t session_opened_ms, session_ready_ms;
     int ai_attempts;
     int response_failures;
+    bool response_has_words; /* the answer under way has a message, not only tools */
     bool wants_greeting, wants_answer, wants_continuation;
     int64_t answer_due_ms; /* monotonic, with response_delay; 0: none */
     int64_t turn_ended_ms; /* monotonic: when the caller's turn ended, for the metric; 0: answered */

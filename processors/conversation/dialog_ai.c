@@ -382,6 +382,7 @@ static void on_answer(void *arg, const char *item_id, const char *response_id)
     struct tl_dialog *d = arg;
 
     (void)response_id;
+    d->response_has_words = true;
     if (d->stage != TL_DIALOG_ENDING) /* nobody would hear it */
         tl_talk_on_answer(&d->talk, item_id);
 }
@@ -412,7 +413,9 @@ static void on_tool(void *arg, const char *provider_call_id, const char *name, c
     if (strcmp(name, "end_call") == 0) { /* once goodbye has been heard: see the tick */
         d->wants_end = true;
         (void)snprintf(d->end_call_id, sizeof(d->end_call_id), "%s", provider_call_id);
-        driver_of(d)->tool_output(d->speech, provider_call_id, "{\"status\":\"ending\"}", false);
+        driver_of(d)->tool_output(d->speech, provider_call_id,
+                                  "{\"status\":\"ending\",\"next\":\"say goodbye\"}",
+                                  !d->response_has_words); /* nobody is cut off without a word */
         return;
     }
     tl_log_warn(d->conversation->log, "ai.unknown_tool", TL_STR("call_id", d->call_id),
@@ -425,6 +428,7 @@ static void on_response_done(void *arg, bool failed, const char *reason)
 {
     struct tl_dialog *d = arg;
 
+    d->response_has_words = false;
     tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
     if (!failed) {
         d->response_failures = 0;

@@ -98,24 +98,21 @@ static int compare_items(const struct tl_dialog_item *a, const struct tl_dialog_
 static void hand_over_items(struct tl_recall *r)
 {
     struct tl_dialog *d = r->dialog;
-    struct tl_dialog_item *item, *tmp, *items = r->items;
+    struct tl_dialog_item *item, *items = r->items;
     size_t n = 0;
 
     r->items = NULL;
+    DL_COUNT(items, item, n);
+    DL_CONCAT(items, d->pending); /* what came meanwhile */
     DL_SORT(items, compare_items);
+    d->pending = items;
+    d->pending_n += n;
     int64_t took_us = tl_mono_us() - r->began_us;
     enum tl_dialog_return how = r->only_sound ? TL_DIALOG_HEARS_AGAIN : TL_DIALOG_REBUILT;
     tl_recall_cancel(r);
     tl_histogram_observe(&d->conversation->metrics.take_over, took_us);
     tl_dialog_live(d, how);
-    DL_FOREACH_SAFE (items, item, tmp) {
-        if (!d->gone)
-            tl_dialog_handle(d, item);
-        n++;
-        free(item);
-    }
-    if (!d->gone) /* what came meanwhile */
-        tl_dialog_handle_pending(d);
+    tl_dialog_handle_pending(d);
     if (n)
         tl_log_info(d->conversation->log, "call.sound_recalled", TL_STR("call_id", d->call_id),
                     TL_INT("items", n), TL_INT("took_us", took_us));
@@ -259,7 +256,7 @@ static void on_revoked(void *arg, const struct tl_delivery *delivery)
         read_mailboxes(r);
 }
 
-static void revoke_box(struct tl_recall *r, struct box *box)
+static bool revoke_box(struct tl_recall *r, struct box *box)
 {
     struct tl_dialog *d = r->dialog;
     const struct tl_media_item item = {.kind = TL_MEDIA_KIND_REVOKED,
@@ -275,10 +272,11 @@ static void revoke_box(struct tl_recall *r, struct box *box)
                                   &err) == TL_OK) {
         r->refs++;
         r->waits++;
-    } else {
-        tl_log_warn(d->conversation->log, "call.revoked_not_sent", TL_STR("call_id", d->call_id),
-                    TL_STR("error", err.msg));
+        return true;
     }
+    tl_log_warn(d->conversation->log, "call.revoked_not_sent", TL_STR("call_id", d->call_id),
+                TL_STR("error", err.msg));
+    return false;
 }
 
 static void list_boxes(struct tl_recall *r)
@@ -338,8 +336,10 @@ static void on_log_read(struct tl_recall *r)
     list_boxes(r);
     r->waits = 1;
     for (size_t i = 0; i < r->boxes_n; i++)
-        if (!r->boxes[i].is_own)
-            revoke_box(r, &r->boxes[i]);
+        if (!r->boxes[i].is_own && !revoke_box(r, &r->boxes[i])) {
+            fail(r, "revoked");
+            return;
+        }
     if (--r->waits == 0)
         read_mailboxes(r);
 }

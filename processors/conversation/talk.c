@@ -627,7 +627,11 @@ void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *t, bool 
         free(t);
         return;
     }
-    if (ok && t->drafted < t->draft_bytes)
+    if (!ok) { /* the tick writes it again: from here it could fail, and come back here, for ever */
+        t->draft_complete = false;
+        return;
+    }
+    if (t->drafted < t->draft_bytes)
         t->drafted = t->draft_bytes;
     if (!t->cut)
         pump_sound(talk, now);
