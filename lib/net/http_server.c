@@ -191,7 +191,8 @@ enum tl_status tl_http_address_parse(const char *text, char ret_host[TL_HTTP_HOS
     size_t host_len = colon ? (size_t)(colon - text) : 0;
     size_t len = strlen(digits);
 
-    if (!len || len > 5 || strspn(digits, "0123456789") != len || atoi(digits) > 65535)
+    if (!len || len > 5 || strspn(digits, "0123456789") != len ||
+        strtol(digits, NULL, 10) > 65535)
         return tl_fail(err, TL_INVALID, "%s: not ADDRESS:PORT", text);
     if (host_len >= 2 && text[0] == '[' && text[host_len - 1] == ']') {
         text++;
@@ -201,7 +202,7 @@ enum tl_status tl_http_address_parse(const char *text, char ret_host[TL_HTTP_HOS
         return tl_fail(err, TL_INVALID, "%s: the address is too long", text);
     memcpy(ret_host, text, host_len);
     ret_host[host_len] = 0;
-    *ret_port = atoi(digits);
+    *ret_port = (int)strtol(digits, NULL, 10);
     return TL_OK;
 }
 

@@ -144,7 +144,7 @@ enum tl_status tl_net_create(const struct tl_net_options *options, struct tl_net
         .rx_buffer_size = 8192,
         .tx_packet_size = 128 * 1024,
     };
-    strcpy(net->protocol_name, "tl");
+    memcpy(net->protocol_name, "tl", sizeof("tl"));
     TAILQ_INIT(&net->ending);
     TAILQ_INIT(&net->dirty);
     tell_lws_where_to_log(options->log);

@@ -269,7 +269,7 @@ static enum tl_status take_url_parts(struct tl_ws_dial *dial, CURLU *url, struct
     if (!scheme || !host || !*host || (strcmp(scheme, "ws") != 0 && strcmp(scheme, "wss") != 0))
         return tl_fail(err, TL_INVALID, "not a ws:// or wss:// URL");
     dial->is_tls = strcmp(scheme, "wss") == 0;
-    dial->port = port ? atoi(port) : dial->is_tls ? 443 : 80;
+    dial->port = port ? (int)strtol(port, NULL, 10) : dial->is_tls ? 443 : 80;
     dial->authority = port ? tl_arena_printf(&dial->arena, "%s:%s", host, port) : host;
     size_t len = strlen(host);
     dial->host = host[0] == '[' ? tl_arena_strndup(&dial->arena, host + 1, len - 2) : host;

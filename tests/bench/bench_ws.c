@@ -167,8 +167,8 @@ static void connect_all(struct bench *b, int port, bool is_tls)
 
 int main(int argc, char **argv)
 {
-    struct bench b = {.connections = argc > 1 ? atoi(argv[1]) : 200};
-    int seconds = argc > 2 ? atoi(argv[2]) : 5;
+    struct bench b = {.connections = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 200};
+    int seconds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     const char *cert = argc > 4 ? argv[3] : NULL, *key = argc > 4 ? argv[4] : NULL;
     int ports[2], results[2], port;
     double server[2];
