@@ -562,6 +562,8 @@ static void feed_checkpoint(struct tl_memory *m, const struct tl_memory *of)
         .media_offset = of->media_offset,
         .answers_to = of->has_answers_to ? (struct tl_position *)&of->answers_to : NULL,
         .turn = of->turn,
+        .utterances = of->utterances,
+        .end_asked = of->ended_by_us,
         .state = of->state};
     for (size_t i = 0; i < of->turns_n; i++)
         history[i] = (struct tl_history_turn){
