@@ -157,10 +157,12 @@ struct tl_talk_now tl_dialog_now(const struct tl_dialog *dialog);
 const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
 
 void tl_dialog_ai_open(struct tl_dialog *dialog);
+void tl_dialog_ai_return(struct tl_dialog *dialog); /* live again: is a session there, or on its way? */
 void tl_dialog_ai_close(struct tl_dialog *dialog);
 void tl_dialog_ai_hear(struct tl_dialog *dialog, struct tl_bytes audio);
 void tl_dialog_ai_listen(struct tl_dialog *dialog); /* before the first sound of a session is heard */
 bool tl_dialog_ai_holds(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+bool tl_dialog_ai_is_holding(const struct tl_dialog *dialog); /* and what comes behind */
 void tl_dialog_ai_last_words(struct tl_dialog *dialog); /* the stream is over: put the rest into words */
 void tl_dialog_ai_continue(struct tl_dialog *dialog); /* an answer broke off: go on with it */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);

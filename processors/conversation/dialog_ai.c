@@ -179,6 +179,13 @@ static void session_lost(struct tl_dialog *d, bool fatal, const char *reason)
     tl_timer_start(&d->retry_timer, d->conversation->loop, (uint64_t)delay, on_retry, d);
 }
 
+/* The session may have been lost while another socket was taken up: then nobody has opened one. */
+void tl_dialog_ai_return(struct tl_dialog *d)
+{
+    if (!d->speech && !d->end_asked && !tl_timer_is_running(&d->retry_timer))
+        tl_timer_start(&d->retry_timer, d->conversation->loop, 0, on_retry, d);
+}
+
 void tl_dialog_ai_open(struct tl_dialog *d)
 {
     struct tl_error err;
@@ -262,6 +269,11 @@ bool tl_dialog_ai_holds(struct tl_dialog *d, const struct tl_dialog_item *item)
     return true;
 }
 
+bool tl_dialog_ai_is_holding(const struct tl_dialog *d)
+{
+    return d->only_listens && d->listened_at_ms;
+}
+
 /* Whoever hangs up in the middle of a sentence has still said it. */
 void tl_dialog_ai_last_words(struct tl_dialog *d)
 {
@@ -279,6 +291,10 @@ static void tick_listening(struct tl_dialog *d, int64_t now_ms)
 {
     const struct tl_business *b = tl_dialog_business(d);
 
+    if (d->only_listens && d->end_asked) { /* no AI can be had: nothing will be put into words */
+        d->only_listens = false;
+        tl_dialog_handle_pending(d);
+    }
     if (!d->only_listens || !d->speech_ready || !d->listened_at_ms)
         return;
     int64_t since_ms = now_ms - (d->listened_at_ms > d->session_ready_ms ? d->listened_at_ms
