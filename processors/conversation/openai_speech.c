@@ -74,6 +74,10 @@ static void on_watchdog(void *arg)
 {
     struct tl_speech *s = arg;
 
+    if (s->stage != READY) { /* a socket, but nobody behind it */
+        tl_ws_abort(s->ws);
+        return;
+    }
     tl_log_warn(s->provider->log, "ai.no_answer", TL_STR("response_id", s->response_id));
     if (s->answering == ACTIVE) {
         tl_openai_response_cancel(begin(s), s->response_id);
@@ -264,6 +268,7 @@ static void on_error(struct tl_speech *s, const struct tl_openai_event *e)
     if (strcmp(code, "response_cancel_not_active") == 0 ||
         strcmp(code, "input_audio_buffer_commit_empty") == 0)
         return;
+    bool is_summary = s->summary_request[0] && strcmp(e->error_event_id, s->summary_request) == 0;
     tl_log_warn(s->provider->log, "ai.error", TL_STR("type", e->error_type), TL_STR("code", code),
                 TL_STR("message", e->error_message), TL_STR("event_id", e->error_event_id));
     if (strcmp(e->error_event_id, "session") == 0 && s->stage == CONFIGURING) {
@@ -274,6 +279,9 @@ static void on_error(struct tl_speech *s, const struct tl_openai_event *e)
         tl_ws_close(s->ws, 1000, code);
     } else if (severity == TL_OPENAI_RECONNECT) {
         tl_ws_close(s->ws, 1000, code);
+    } else if (is_summary) {
+        s->summary_request[0] = '\0';
+        s->on->on_text(s->arg, NULL);
     } else if (s->answering == PENDING && strcmp(e->error_event_id, s->request) == 0) {
         tl_timer_stop(&s->watchdog);
         s->answering = IDLE;
@@ -458,6 +466,8 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
         speech_close(s);
         return st;
     }
+    tl_timer_start(&s->watchdog, tl_net_loop(provider->net),
+                   2 * (uint64_t)settings->connect_timeout_ms, on_watchdog, s);
     *ret_speech = s;
     return TL_OK;
 }
