@@ -13,6 +13,7 @@
 #include "twilio/stream.h"
 
 #define QUIET_MS 300         /* silence that counts as a pause */
+#define RECLAIM_MS 250       /* between claims of a leg that is lost again and again */
 #define TOO_MANY_INVALID 100 /* messages before the start: then it is no telephone network */
 
 /* ---- small things ---- */
@@ -40,6 +41,15 @@ void tl_leg_release(struct tl_leg *leg)
     tl_media_forget(leg->media, leg);
     tl_backlog_finish(&leg->backlog);
     free(leg);
+}
+
+void tl_leg_orphan(struct tl_leg *leg)
+{
+    leg->media = NULL;
+    leg->ws = NULL;
+    tl_backlog_finish(&leg->backlog);
+    if (!leg->refs)
+        free(leg);
 }
 
 static struct tl_claim claim_of(const struct tl_leg *leg, int session)
@@ -92,6 +102,11 @@ static void on_step(void *arg, const struct tl_delivery *delivery)
     bool current = step->generation == leg->generation;
 
     leg->refs--;
+    if (!leg->media) { /* the process is leaving */
+        free(step);
+        tl_leg_orphan(leg);
+        return;
+    }
     if (current && leg->ws && delivery->status == TL_OK)
         step->next(leg, delivery);
     else if (current && leg->ws) /* Kafka is away: claim anew, the caller's sound is kept meanwhile */
@@ -109,6 +124,15 @@ static struct step *step_create(struct tl_leg *leg,
     *step = (struct step){.leg = leg, .generation = leg->generation, .next = next};
     leg->refs++;
     return step;
+}
+
+/* Kafka takes nothing, or the claim was lost again at once: the next check claims anew. The caller's
+ * sound is kept meanwhile. */
+static void stall(struct tl_leg *leg)
+{
+    leg->stage = TL_LEG_NUMBERING;
+    leg->generation++;
+    leg->stalled = true;
 }
 
 static void send_given(struct tl_leg *leg, int session,
@@ -132,6 +156,13 @@ static void send_given(struct tl_leg *leg, int session,
                 TL_STR("error", err.msg));
     leg->refs--;
     free(step);
+    stall(leg);
+}
+
+static void on_started_logged(struct tl_leg *leg, const struct tl_delivery *delivery)
+{
+    (void)delivery;
+    leg->waits = 0;
 }
 
 static void send_started(struct tl_leg *leg)
@@ -154,15 +185,19 @@ static void send_started(struct tl_leg *leg)
         .first_n = backlog->len ? tl_backlog_at(backlog, 0)->n : backlog->next_n,
         .checkpoint_offset = leg->checkpoint_offset};
     struct tl_error err;
+    struct step *step = step_create(leg, on_started_logged);
 
     item.started = &started;
-    if (tl_media_send_item(leg->media, leg->conversation, leg->conversation_epoch, &item, NULL, NULL,
-                           &err) != TL_OK) {
+    if (tl_media_send_item(leg->media, leg->conversation, leg->conversation_epoch, &item, on_step,
+                           step, &err) != TL_OK) {
         tl_log_warn(ingest->log, "leg.started_not_sent", TL_STR("call_id", leg->call_id),
                     TL_STR("error", err.msg));
-        number_leg(leg);
+        leg->refs--;
+        free(step);
+        stall(leg);
         return;
     }
+    leg->waits = 1; /* sound follows at once; should STARTED fail, all of it is given again */
     leg->stage = TL_LEG_LIVE;
     tl_counter_add(&ingest->metrics.claims, 1);
     tl_log_info(ingest->log, "leg.given", TL_STR("call_id", leg->call_id),
@@ -179,7 +214,7 @@ static void on_one_ack(struct tl_leg *leg, const struct tl_delivery *delivery)
         send_started(leg);
 }
 
-static void send_revoked(struct tl_leg *leg, int mailbox, int64_t epoch)
+static bool send_revoked(struct tl_leg *leg, int mailbox, int64_t epoch)
 {
     struct tl_media_item item = item_of(leg, TL_MEDIA_KIND_REVOKED);
     struct tl_error err;
@@ -188,10 +223,14 @@ static void send_revoked(struct tl_leg *leg, int mailbox, int64_t epoch)
     item.text = leg->stream_sid;
     if (tl_media_send_item(leg->media, mailbox, epoch, &item, on_step, step, &err) == TL_OK) {
         leg->waits++;
-        return;
+        return true;
     }
+    tl_log_warn(leg->media->ingest->log, "leg.revoked_not_sent", TL_STR("call_id", leg->call_id),
+                TL_STR("error", err.msg));
     leg->refs--;
     free(step);
+    stall(leg);
+    return false;
 }
 
 /* Session + 1: `revoked` to the old mailbox and `given` to the log, both waited for, then STARTED. */
@@ -201,9 +240,9 @@ static void give(struct tl_leg *leg, int old, int64_t old_epoch)
     leg->session++;
     leg->generation++;
     leg->waits = 0;
-    leg->tried_n = leg->tried_n > TL_ARRAY_LEN(leg->tried) ? 0 : leg->tried_n;
-    if (old >= 0 && (old != leg->conversation || old_epoch != leg->conversation_epoch))
-        send_revoked(leg, old, old_epoch);
+    if (old >= 0 && (old != leg->conversation || old_epoch != leg->conversation_epoch) &&
+        !send_revoked(leg, old, old_epoch))
+        return;
     leg->waits++;
     send_given(leg, leg->session, on_one_ack);
 }
@@ -248,6 +287,8 @@ static void number_leg(struct tl_leg *leg)
 {
     leg->stage = TL_LEG_NUMBERING;
     leg->generation++;
+    leg->stalled = false;
+    leg->claimed_ms = tl_mono_ms();
     leg->offset = -1;
     leg->session = 0;
     size_t again = tl_backlog_rewind(&leg->backlog);
@@ -259,6 +300,12 @@ static void number_leg(struct tl_leg *leg)
         return;
     }
     send_given(leg, 0, on_numbered);
+}
+
+void tl_leg_claim_anew(struct tl_leg *leg)
+{
+    if (leg->ws && !leg->ended)
+        number_leg(leg);
 }
 
 void tl_leg_move(struct tl_leg *leg, int not_number, const char *cause)
@@ -294,6 +341,8 @@ void tl_leg_on_batch(struct tl_leg *leg, unsigned generation, int64_t n, bool ok
     if (generation == leg->generation) {
         if (ok) {
             tl_backlog_acknowledge(&leg->backlog, n);
+        } else if (leg->waits && leg->ws) { /* nor did STARTED come through */
+            number_leg(leg);
         } else {
             tl_counter_add(&leg->media->ingest->metrics.frames_resent,
                            tl_backlog_rewind(&leg->backlog));
@@ -351,6 +400,8 @@ static void on_start(struct tl_leg *leg, const struct tl_stream_message *m)
     if (st == TL_OK && strcmp(leg->link.call_sid, m->call_sid) != 0)
         st = tl_fail(&err, TL_DENIED, "the key is of another call");
     HASH_FIND_STR(media->by_stream, m->stream_sid, twin);
+    if (st == TL_OK && !m->stream_sid[0])
+        st = tl_fail(&err, TL_INVALID, "the stream has no name");
     if (st == TL_OK && twin)
         st = tl_fail(&err, TL_CONFLICT, "the stream is open already");
     if (st != TL_OK) {
@@ -505,7 +556,7 @@ static void on_lost(struct tl_leg *leg, const struct tl_playback_item *item)
                   item->session == leg->session;
     bool won = item->winner_stream_sid && strcmp(item->winner_stream_sid, leg->stream_sid) == 0;
 
-    if (won || leg->stage == TL_LEG_NUMBERING || leg->offset < 0)
+    if (won || leg->ended || leg->stage == TL_LEG_NUMBERING || leg->offset < 0)
         return;
     if (!(is_higher && item->winner_stream_sid) && !is_own)
         return;
@@ -514,7 +565,10 @@ static void on_lost(struct tl_leg *leg, const struct tl_playback_item *item)
     tl_counter_add(tl_counter_of(&leg->media->ingest->metrics.claims_moved, "lost"), 1);
     tl_log_info(leg->media->ingest->log, "leg.lost", TL_STR("call_id", leg->call_id),
                 TL_INT("number", leg->number));
-    number_leg(leg);
+    if (tl_mono_ms() - leg->claimed_ms < RECLAIM_MS)
+        stall(leg); /* two that claim above each other must not do so as fast as the log is */
+    else
+        number_leg(leg);
 }
 
 static void on_refused(struct tl_leg *leg, const char *why)
@@ -577,8 +631,8 @@ void tl_leg_on_playback(struct tl_leg *leg, const struct tl_playback_item *item,
 
     if (!leg->ws)
         return;
-    if (item->checkpoint_offset > leg->checkpoint_offset)
-        leg->checkpoint_offset = item->checkpoint_offset;
+    if (is_holder && item->checkpoint_offset > leg->checkpoint_offset)
+        leg->checkpoint_offset = item->checkpoint_offset; /* of others it may be behind the fence */
     if (item->kind == TL_PLAYBACK_KIND_LOST) {
         on_lost(leg, item);
     } else if (!is_holder || leg->stage != TL_LEG_LIVE) {
@@ -588,6 +642,7 @@ void tl_leg_on_playback(struct tl_leg *leg, const struct tl_playback_item *item,
     } else if (item->kind == TL_PLAYBACK_KIND_HANDED_OVER) {
         tl_leg_move(leg, conversation, "hand_over");
     } else {
+        leg->tried_n = 0; /* it was taken: refusals from now on are of another time */
         play(leg, item);
     }
 }

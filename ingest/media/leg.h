@@ -41,7 +41,9 @@ struct tl_leg {
     int64_t offset;  /* claim; -1 until the first `given` is in the log */
     int session;     /* claim */
     unsigned generation; /* rises with every claim: answers to older requests are ignored */
-    unsigned waits;      /* acknowledgements outstanding before STARTED */
+    unsigned waits;      /* acknowledgements outstanding before STARTED; live: that of STARTED */
+    bool stalled;        /* the next check claims anew */
+    int64_t claimed_ms;  /* monotonic: when it was last numbered */
     unsigned refs;       /* deliveries under way: the struct must stay */
     int conversation;    /* mailbox that it is given to; -1 */
     int64_t conversation_epoch;
@@ -68,6 +70,12 @@ extern const struct tl_ws_callbacks tl_leg_callbacks;
 
 /** Gives the leg to another conversation, or to the same one again. `cause` for the metric. */
 void tl_leg_move(struct tl_leg *leg, int not_number, const char *cause);
+
+/** Numbers and gives it again, after it has stalled. */
+void tl_leg_claim_anew(struct tl_leg *leg);
+
+/** The media goes: frees the leg, or leaves that to the deliveries under way. */
+void tl_leg_orphan(struct tl_leg *leg);
 
 /** An item of the own mailbox for this leg. */
 void tl_leg_on_playback(struct tl_leg *leg, const struct tl_playback_item *item, int conversation,

@@ -95,6 +95,13 @@ static struct tl_media_item to_item(const struct tl_leg *leg, const struct tl_ba
     return item;
 }
 
+/* A leg that is not live has nothing to send: what would come before its STARTED is lost. */
+static bool has_unsent(const struct tl_leg *leg)
+{
+    return leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
+           leg->backlog.sent < leg->backlog.len;
+}
+
 /* One batch for a mailbox out of all dirty legs that are given to it; those are clean then, or have
  * more than fits and stay. False: Kafka takes nothing now. */
 static bool flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
@@ -115,7 +122,7 @@ static bool flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
     for (struct tl_leg *leg = media->dirty; leg && record.items_n < BATCH_ITEMS_MAX;
          leg = leg->next_dirty) {
         struct tl_backlog *b = &leg->backlog;
-        if (leg->conversation != mailbox || leg->conversation_epoch != epoch || b->sent == b->len)
+        if (leg->conversation != mailbox || leg->conversation_epoch != epoch || !has_unsent(leg))
             continue;
         size_t n = 0;
         while (b->sent + n < b->len && record.items_n < BATCH_ITEMS_MAX)
@@ -138,12 +145,6 @@ static bool flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
         leg->refs++;
     }
     return true;
-}
-
-static bool has_unsent(const struct tl_leg *leg)
-{
-    return leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
-           leg->backlog.sent < leg->backlog.len;
 }
 
 static void on_flush(void *arg)
@@ -268,6 +269,8 @@ static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
         tl_leg_end(leg, "silent");
         return;
     }
+    if (leg->stalled)
+        tl_leg_claim_anew(leg);
     if (leg->stage == TL_LEG_LIVE && !tl_leg_conversation_lives(leg))
         tl_leg_move(leg, -1, "gone");
     if (media->drain_began_ms && !leg->ended &&
@@ -407,19 +410,17 @@ void tl_media_destroy(struct tl_media *media)
 {
     if (!media)
         return;
-    tl_timer_finish(&media->flush_timer);
     tl_timer_finish(&media->check_timer);
     tl_tail_destroy(media->tail);
     tl_producer_destroy(media->producer, 2000); /* deliveries release the legs that wait for them */
+    tl_timer_finish(&media->flush_timer);       /* now: those that failed have started it again */
     while (media->legs) {
         struct tl_leg *leg = media->legs;
         if (leg->ws) {
             tl_ws_set_arg(leg->ws, NULL);
             tl_ws_abort(leg->ws);
         }
-        tl_media_forget(media, leg);
-        tl_backlog_finish(&leg->backlog);
-        free(leg);
+        tl_leg_orphan(leg);
     }
     tl_arena_finish(&media->arena);
     tl_buf_finish(&media->out);
