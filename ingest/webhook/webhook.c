@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <utlist.h>
 
 #include "base/time.h"
 #include "call/call_id.h"
@@ -28,12 +29,14 @@ struct tl_webhook {
     struct tl_ingest *ingest;
     struct tl_arena arena; /* of the request being read */
     struct tl_replies *replies;
+    struct pending *pending; /* all of them */
 };
 
 /* A webhook whose event is on its way to the log. Lives until both the answer is given and the
  * delivery came. */
 struct pending {
-    struct tl_webhook *webhook;
+    struct pending *prev, *next;
+    struct tl_webhook *webhook; /* NULL: the process is leaving */
     struct tl_http_exchange *x; /* NULL once answered */
     struct tl_timer timer;
     struct tl_link link;        /* voice, action, fallback: the stream that is to be given */
@@ -42,6 +45,8 @@ struct pending {
     char refusal[32];           /* reason of a refusal, or "" */
     char sentence[512], language[16];
     char reply_key[160];        /* for repeated requests */
+    char again[TL_TOKEN_TEXT_SIZE + 32]; /* where to ask once more, when nothing is known yet */
+    bool is_early;              /* config.v1 or the log have not been read yet */
     const char *kind;
     int tries;
     int64_t began_us;
@@ -108,10 +113,11 @@ static enum tl_status write_stream(struct tl_ingest *ingest, const struct tl_lin
 
 static void write_wait(struct pending *p, struct tl_buf *out)
 {
-    char url[1024];
+    char url[2048];
 
-    (void)snprintf(url, sizeof(url), "%s/twilio/voice?try=%d" OVERRIDES,
-                   p->webhook->ingest->settings.public_url, p->tries + 1);
+    (void)snprintf(url, sizeof(url), "%s%s%ctry=%d" OVERRIDES,
+                   p->webhook->ingest->settings.public_url, p->again,
+                   strchr(p->again, '?') ? '&' : '?', p->tries + 1);
     if (p->tries < RETRIES_MAX)
         tl_twiml_say_redirect(out, p->language, "One moment, please.", 2, url);
     else
@@ -139,7 +145,7 @@ static void answer(struct pending *p)
     if (p->refusal[0]) {
         tl_counter_add(tl_counter_of(&ingest->metrics.calls_refused, p->refusal), 1);
         tl_twiml_say(&twiml, p->language, p->sentence, NULL);
-    } else if (!p->delivered && !log_is_near(ingest)) {
+    } else if (p->is_early || (!p->delivered && !log_is_near(ingest))) {
         write_wait(p, &twiml);
     } else if (write_stream(ingest, &p->link, &twiml, &err) != TL_OK) {
         tl_log_error(ingest->log, "webhook.link_failed", TL_STR("error", err.msg));
@@ -168,6 +174,8 @@ static void on_wait_over(void *arg)
 
 static void pending_destroy(struct pending *p)
 {
+    if (p->webhook)
+        DL_DELETE(p->webhook->pending, p);
     tl_timer_finish(&p->timer);
     free(p);
 }
@@ -175,8 +183,12 @@ static void pending_destroy(struct pending *p)
 static void on_delivered(void *arg, const struct tl_delivery *delivery)
 {
     struct pending *p = arg;
-    struct tl_ingest *ingest = p->webhook->ingest;
 
+    if (!p->webhook) {
+        pending_destroy(p);
+        return;
+    }
+    struct tl_ingest *ingest = p->webhook->ingest;
     p->delivered = delivery->status == TL_OK;
     if (p->delivered && p->link.start_offset < 0)
         p->link.start_offset = delivery->offset;
@@ -234,6 +246,7 @@ static struct pending *pending_create(const struct request *q, bool wants_stream
     if (!p)
         abort();
     p->webhook = q->webhook;
+    DL_APPEND(q->webhook->pending, p);
     p->x = q->x;
     p->kind = q->kind;
     p->wants_stream = wants_stream;
@@ -242,6 +255,7 @@ static struct pending *pending_create(const struct request *q, bool wants_stream
     p->link.hint = -1;
     (void)snprintf(p->link.call_sid, sizeof(p->link.call_sid), "%s", q->call_sid);
     (void)snprintf(p->language, sizeof(p->language), "en-US");
+    (void)snprintf(p->again, sizeof(p->again), "/twilio/voice");
     const char *try = tl_http_request_arg(q->r, "try");
     p->tries = try ? (int)strtol(try, NULL, 10) : 0;
     const char *token = tl_http_request_header(q->r, "i-twilio-idempotency-token");
@@ -425,14 +439,23 @@ static void answer_over(const struct request *q)
     tl_buf_finish(&twiml);
 }
 
-/* A stream ended, or its socket broke: the call comes back for another one. */
-static void resume(const struct request *q, const struct tl_link *link)
+/* A stream ended, or its socket broke: the call comes back for another one; to a process that has
+ * only just begun, `again` a little later. */
+static void resume(const struct request *q, const struct tl_link *link, const char *again)
 {
     struct tl_ingest *ingest = q->webhook->ingest;
     struct pending *p = pending_create(q, true);
+    char reason[64];
 
     p->link = *link;
     p->delivered = true; /* nothing to record before: `given` will tell */
+    p->is_early = !tl_fleet_is_ready(ingest->fleet, reason, sizeof(reason));
+    (void)snprintf(p->again, sizeof(p->again), "%s", again);
+    if (p->is_early) {
+        answer(p);
+        pending_destroy(p);
+        return;
+    }
     if (!tl_link_next(&p->link, tl_now_ms() / 1000, (int)ingest->settings.resumes_per_minute)) {
         (void)snprintf(p->refusal, sizeof(p->refusal), "too_many_resumes");
         (void)snprintf(p->sentence, sizeof(p->sentence),
@@ -454,6 +477,7 @@ static void on_action(const struct request *q)
     struct tl_ingest *ingest = q->webhook->ingest;
     struct tl_token_keys keys = tl_webhook_keys(ingest);
     const char *token = tl_http_request_arg(q->r, "t");
+    char again[TL_TOKEN_TEXT_SIZE + 32];
     struct tl_link link;
     struct tl_error err;
 
@@ -464,10 +488,11 @@ static void on_action(const struct request *q)
         respond_problem(ingest, q->kind, q->x, tl_http_status_of(st), "Bad link", err.msg);
         return;
     }
+    (void)snprintf(again, sizeof(again), "/twilio/action?t=%s", token);
     if (is_final_status(q))
         answer_over(q);
     else
-        resume(q, &link);
+        resume(q, &link, again);
 }
 
 /* The network could not fetch or run a document. Nothing of ours comes with it but the form, so the
@@ -495,7 +520,7 @@ static void on_fallback(const struct request *q)
     (void)snprintf(link.call_sid, sizeof(link.call_sid), "%s", q->call_sid);
     (void)snprintf(link.from_number, sizeof(link.from_number), "%s", form_or(q, "From", ""));
     (void)snprintf(link.to_number, sizeof(link.to_number), "%s", form_or(q, "To", ""));
-    resume(q, &link);
+    resume(q, &link, "/twilio/fallback");
 }
 
 static void on_stream_status(const struct request *q)
@@ -627,8 +652,15 @@ enum tl_status tl_webhook_create(struct tl_ingest *ingest, struct tl_webhook **r
 
 void tl_webhook_destroy(struct tl_webhook *webhook)
 {
+    struct pending *p, *tmp;
+
     if (!webhook)
         return;
+    DL_FOREACH_SAFE (webhook->pending, p, tmp) { /* freed by the deliveries that they wait for */
+        tl_timer_finish(&p->timer);
+        p->x = NULL;
+        p->webhook = NULL;
+    }
     tl_replies_destroy(webhook->replies);
     tl_arena_finish(&webhook->arena);
     free(webhook);
