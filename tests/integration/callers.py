@@ -181,7 +181,8 @@ class Webhooks:
 
     def signature(self, path, form, scheme="https"):
         url = urllib.parse.urlsplit(self.base)
-        text = f"{scheme}://{url.hostname}{path}" + "".join(k + form[k] for k in sorted(form))
+        host = url.netloc if scheme == "wss" else url.hostname  # of web pages the port is left out
+        text = f"{scheme}://{host}{path}" + "".join(k + form[k] for k in sorted(form))
         digest = hmac.new(self.token.encode(), text.encode(), hashlib.sha1).digest()
         return base64.b64encode(digest).decode()
 
