@@ -518,13 +518,15 @@ static void begin_rebuilt(struct tl_dialog *d)
     d->end_asked = m->ended_by_us;
 }
 
-/* The place from which a new AI session hears: behind what is in the log as words. */
+/* The place from which a new AI session hears: behind what is in words. */
 static void hear_again(struct tl_dialog *d)
 {
-    if (d->talk.has_media_to) {
-        const struct tl_position *to = &d->talk.media_to.position;
-        d->heard_claim = (struct tl_claim){.number = to->number, .offset = to->offset};
-        d->heard_n = to->n;
+    struct tl_ear_place to;
+
+    if (tl_talk_worded_to(&d->talk, &to)) {
+        d->heard_claim =
+            (struct tl_claim){.number = to.position.number, .offset = to.position.offset};
+        d->heard_n = to.position.n;
     } else {
         d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
         d->heard_n = -1;

@@ -505,6 +505,17 @@ static void forget_session(struct tl_dialog *d)
     tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
 }
 
+/* The caller's newest words are known and were not answered: the new session is to do it. Words that are
+ * not known are heard again, and answered then. */
+static bool is_unanswered(const struct tl_dialog *d)
+{
+    const struct tl_memory *m = &d->memory;
+
+    if (!tl_talk_is_idle(&d->talk))
+        return tl_talk_waits_for_answer(&d->talk);
+    return m->turns_n && m->turns[m->turns_n - 1].speaker == TL_SPEAKER_CUSTOMER;
+}
+
 static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
 {
     struct tl_dialog *d = arg;
@@ -531,7 +542,7 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
     }
     drop_next(d);
     d->wants_continuation |= was_answering && tl_talk_is_open(&d->talk, TL_SPEAKER_AI);
-    d->wants_answer |= was_answering && !d->wants_continuation;
+    d->wants_answer = !d->wants_continuation && is_unanswered(d);
     session_lost(d, end == TL_SPEECH_FATAL, reason);
 }
 

@@ -460,7 +460,7 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
         .callbacks = &ws_callbacks,
         .arg = s,
         .limits = {.queue_bytes = 4u << 20, .message_bytes = MESSAGE_BYTES_MAX,
-                   .keepalive_ms = 20000, .keepalive_timeout_ms = 5000}};
+                   .keepalive_ms = 3000, .keepalive_timeout_ms = 2000}};
     enum tl_status st = tl_ws_connect(provider->net, &connect, &s->ws, err);
     if (st != TL_OK) {
         speech_close(s);

@@ -124,11 +124,12 @@ static bool is_wanted(const struct box *box, const struct tl_media_item *item)
     const struct tl_memory *m = &d->memory;
     const struct tl_claim claim = {.number = item->number, .offset = item->offset};
     const struct tl_position at = {.number = item->number, .offset = item->offset, .n = item->n};
+    struct tl_ear_place worded_to;
 
     if (box->recall->only_sound)
         return item->kind == TL_MEDIA_KIND_FRAME &&
-               (!d->talk.has_media_to ||
-                tl_position_compare(&at, &d->talk.media_to.position) > 0);
+               (!tl_talk_worded_to(&d->talk, &worded_to) ||
+                tl_position_compare(&at, &worded_to.position) > 0);
     if (item->kind != TL_MEDIA_KIND_FRAME && item->kind != TL_MEDIA_KIND_KEYED &&
         item->kind != TL_MEDIA_KIND_MARK)
         return false;
@@ -207,10 +208,11 @@ static void read_mailboxes(struct tl_recall *r)
     r->waits = 1; /* this function itself */
     for (size_t i = 0; i < r->boxes_n; i++) {
         struct box *box = &r->boxes[i];
-        const struct tl_ear_place *to = &r->dialog->talk.media_to;
-        int mailbox = r->only_sound && r->dialog->talk.has_media_to ? to->mailbox : m->media_mailbox;
-        int64_t offset =
-            r->only_sound && r->dialog->talk.has_media_to ? to->mailbox_offset : m->media_offset;
+        struct tl_ear_place to = {.mailbox = m->media_mailbox, .mailbox_offset = m->media_offset};
+        if (r->only_sound && !tl_talk_worded_to(&r->dialog->talk, &to))
+            to.mailbox_offset = -1;
+        int mailbox = to.mailbox;
+        int64_t offset = to.mailbox_offset;
         bool from_media_to = mailbox == box->mailbox && offset >= 0;
         const struct tl_scan_options scan = {
             .topic = "media.v1",

@@ -612,9 +612,42 @@ bool tl_talk_is_transcribed(const struct tl_talk *talk)
     return !talk->speaking;
 }
 
+bool tl_talk_worded_to(const struct tl_talk *talk, struct tl_ear_place *ret_place)
+{
+    const struct tl_talk_turn *t;
+
+    *ret_place = talk->media_to;
+    bool any = talk->has_media_to;
+    DL_FOREACH (talk->handed, t)
+        if (t->has_place) {
+            *ret_place = t->place;
+            any = true;
+        }
+    DL_FOREACH (talk->turns, t) {
+        if (!is_ai(t) && !t->transcribed && !t->failed)
+            break; /* what follows is heard again with it */
+        if (t->has_place) {
+            *ret_place = t->place;
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool tl_talk_waits_for_answer(const struct tl_talk *talk)
+{
+    const struct tl_talk_turn *last = talk->turns    ? talk->turns->prev
+                                      : talk->handed ? talk->handed->prev
+                                                     : NULL;
+
+    return last && !is_ai(last) && last->transcribed;
+}
+
 bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_position *to)
 {
-    return talk->has_media_to && tl_position_compare(&talk->media_to.position, to) >= 0;
+    struct tl_ear_place place;
+
+    return tl_talk_worded_to(talk, &place) && tl_position_compare(&place.position, to) >= 0;
 }
 
 /* ---- what the log and the telephone report ---- */

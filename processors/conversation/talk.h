@@ -88,7 +88,12 @@ void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
 void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
 /** No turn of the caller waits for a transcript, and none is being spoken. */
 bool tl_talk_is_transcribed(const struct tl_talk *talk);
-/** The caller's sound up to `to` is in the log as words. */
+/** Up to where the caller's sound has been put into words, in the log already or on the way there:
+ *  a new AI session hears what is behind it. False: nothing was. */
+bool tl_talk_worded_to(const struct tl_talk *talk, struct tl_ear_place *ret_place);
+/** The newest turn is the caller's, in words, and nothing answers it. False also when no turn is open. */
+bool tl_talk_waits_for_answer(const struct tl_talk *talk);
+/** The caller's sound up to `to` is in words. */
 bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_position *to);
 
 /* What the log and the telephone report. */
