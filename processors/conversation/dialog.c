@@ -148,7 +148,7 @@ static struct tl_call_event event_of(struct tl_dialog *d)
                                   .claim = &d->claim};
 }
 
-void tl_dialog_send(struct tl_dialog *d, struct tl_call_event *event)
+bool tl_dialog_send(struct tl_dialog *d, struct tl_call_event *event)
 {
     struct tl_error err;
 
@@ -157,9 +157,11 @@ void tl_dialog_send(struct tl_dialog *d, struct tl_call_event *event)
     event->business_id = d->business_id;
     event->claim = &d->claim;
     d->changed = true;
-    if (tl_fleet_send_event(d->conversation->fleet, event, NULL, NULL, &err) != TL_OK)
-        tl_log_error(d->conversation->log, "call.event_not_sent", TL_STR("call_id", d->call_id),
-                     TL_STR("error", err.msg));
+    if (tl_fleet_send_event(d->conversation->fleet, event, NULL, NULL, &err) == TL_OK)
+        return true;
+    tl_log_error(d->conversation->log, "call.event_not_sent", TL_STR("call_id", d->call_id),
+                 TL_STR("error", err.msg));
+    return false;
 }
 
 /* A draft of the AI on its way: its sound waits for it. */
@@ -747,11 +749,10 @@ void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sent
     struct tl_call_event event = {0};
     struct tl_uuid id = tl_uuid_v4();
     char intent_id[TL_UUID_TEXT_LEN + 1];
-    json_t *arguments = json_pack("{s:s}", "reason", reason);
 
     if (d->end_asked)
         return;
-    d->end_asked = true;
+    json_t *arguments = json_pack("{s:s}", "reason", reason);
     if (sentence)
         (void)json_object_set_new(arguments, "sentence", json_string(sentence));
     if (dial_number && *dial_number)
@@ -765,10 +766,16 @@ void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sent
         .answers_to = d->has_talk && d->talk.has_answers_to ? &d->talk.answers_to : NULL,
         .provider_call_id = d->end_call_id[0] ? d->end_call_id : NULL};
     event.tool_intent = &intent;
-    tl_dialog_send(d, &event);
-    (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
-    tl_log_info(d->conversation->log, "call.end_asked", TL_STR("call_id", d->call_id),
-                TL_STR("reason", reason), TL_BOOL("sentence", sentence != NULL));
+    d->end_asked = tl_dialog_send(d, &event);
+    if (d->end_asked) {
+        (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
+        tl_log_info(d->conversation->log, "call.end_asked", TL_STR("call_id", d->call_id),
+                    TL_STR("reason", reason), TL_BOOL("sentence", sentence != NULL));
+    } else { /* the tick asks again */
+        d->wants_end = true;
+        if (!d->end_reason[0])
+            (void)snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
+    }
     free(text);
     json_decref(arguments);
 }

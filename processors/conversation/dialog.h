@@ -152,7 +152,8 @@ void tl_dialog_lost(struct tl_dialog *dialog, const struct tl_claim *winner,
                     const char *winner_stream_sid, const char *reason);
 void tl_dialog_handle(struct tl_dialog *dialog, const struct tl_dialog_item *item);
 void tl_dialog_handle_pending(struct tl_dialog *dialog);
-void tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event); /* an event of the holder */
+/** An event of the holder. False: the log takes nothing now, and it is lost. */
+bool tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event);
 struct tl_talk_now tl_dialog_now(const struct tl_dialog *dialog);
 const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
 

@@ -15,6 +15,7 @@
 #define SOUND_BYTES_MAX (4u << 20)
 #define TEXT_BYTES_MAX (60u << 10)
 #define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
+#define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
 #define PREDECESSOR_WAIT_MS 1500 /* without a mark: what it left unheard stays unheard */
 
 struct tl_talk_turn {
@@ -255,7 +256,8 @@ static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn
         return t->cut || now.mono_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
                t->heard_ms * 8 >= t->generated;
     if (is_ai(t))
-        return !is_unheard(t);
+        return !is_unheard(t) || (t->complete && t->released && t->released == t->generated &&
+                                  now.call_ms > talk->play_until_ms + MARKS_WAIT_MS);
     return t->transcribed || t->failed ||
            now.mono_ms - t->committed_at_ms > talk->transcript_wait_ms;
 }

@@ -131,6 +131,22 @@ static void play_ahead_is_ten_seconds(void **state)
     assert_played(f, 0, 30000);
 }
 
+static void answer_whose_marks_never_come_is_over_at_last(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Good morning, madam.", 2000);
+    done(f, "a");
+    talk_log_all(f);
+    mark(f, "1.0.600");
+    talk_forget(f);
+    talk_wait(f, 31000); /* the sound was to be over after two of them */
+    assert_false(tl_talk_is_idle(&f->talk));
+    talk_wait(f, 2000);
+    assert_true(tl_talk_is_idle(&f->talk));
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 1 ai"));
+    talk_forget(f);
+}
+
 static void next_answer_waits_until_the_one_before_is_sent(void **state)
 {
     struct talk_fixture *f = *state;
@@ -1295,6 +1311,7 @@ int main(void)
         TEST(last_piece_is_as_short_as_it_is),
         TEST(short_piece_does_not_wait_when_nothing_is_left_to_hear),
         TEST(play_ahead_is_ten_seconds),
+        TEST(answer_whose_marks_never_come_is_over_at_last),
         TEST(next_answer_waits_until_the_one_before_is_sent),
         TEST(sound_of_an_unknown_answer_is_ignored),
         TEST(heard_sound_is_given_back),
