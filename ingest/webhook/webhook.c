@@ -509,10 +509,12 @@ static void on_fallback(const struct request *q)
                            .start_offset = -1,
                            .hint = -1,
                            .window_start_s = now / 1000};
+    char url[256];
 
+    (void)snprintf(url, sizeof(url), "%s", form_or(q, "ErrorUrl", ""));
+    url[strcspn(url, "?#")] = '\0'; /* the rest is a token, with numbers of people in it */
     tl_log_warn(ingest->log, "webhook.fallback", TL_STR("call_sid", q->call_sid),
-                TL_STR("code", form_or(q, "ErrorCode", "")),
-                TL_STR("url", form_or(q, "ErrorUrl", "")));
+                TL_STR("code", form_or(q, "ErrorCode", "")), TL_STR("url", url));
     if (is_final_status(q)) {
         answer_over(q);
         return;
