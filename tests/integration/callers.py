@@ -168,6 +168,11 @@ def break_session(call, kind, **more):
     return session
 
 
+def given_texts(session):
+    """The words of the items that the session was given, as in replayed history."""
+    return [part.get("text") for item in session["items"] for part in item.get("content", [])]
+
+
 # ---- webhooks that the test sends itself ----
 
 class Webhooks:
