@@ -231,9 +231,10 @@ void tl_dialog_ai_close(struct tl_dialog *d)
  * transcribed only, so that no turn is answered twice. */
 void tl_dialog_ai_listen(struct tl_dialog *d)
 {
-    const struct tl_talk *t = &d->talk;
+    struct tl_talk *t = &d->talk;
 
     d->only_listens = t->has_answered_to && !tl_talk_is_transcribed_to(t, &t->answered_to);
+    t->listens = d->only_listens;
     d->listen_to = t->answered_to;
     d->listened_at_ms = 0;
 }
@@ -292,7 +293,7 @@ static void tick_listening(struct tl_dialog *d, int64_t now_ms)
     const struct tl_business *b = tl_dialog_business(d);
 
     if (d->only_listens && d->end_asked) { /* no AI can be had: nothing will be put into words */
-        d->only_listens = false;
+        d->only_listens = d->talk.listens = false;
         tl_dialog_handle_pending(d);
     }
     if (!d->only_listens || !d->speech_ready || !d->listened_at_ms)
@@ -302,7 +303,7 @@ static void tick_listening(struct tl_dialog *d, int64_t now_ms)
     bool is_done = since_ms > LISTEN_MIN_MS && tl_talk_is_transcribed(&d->talk);
     if (!is_done && since_ms < LISTEN_MAX_MS)
         return;
-    d->only_listens = false;
+    d->only_listens = d->talk.listens = false;
     if (b && b->response_delay_ms <= 0)
         driver_of(d)->set_answering(d->speech, true);
     tl_dialog_handle_pending(d);

@@ -252,6 +252,8 @@ static void pop_decided(struct tl_talk *talk, struct tl_talk_now now)
 static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn *t,
                            struct tl_talk_now now)
 {
+    if (t->of_predecessor && talk->listens && !t->cut)
+        return false; /* what it answers comes first */
     if (t->of_predecessor)
         return t->cut || now.mono_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
                t->heard_ms * 8 >= t->generated;
@@ -270,6 +272,7 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
     while (talk->turns && is_final_ready(talk, talk->turns, now)) {
         struct tl_talk_turn *t = talk->turns;
         DL_DELETE(talk->turns, t);
+        talk->final_turn = t->turn > talk->final_turn ? t->turn : talk->final_turn;
         if (t->of_predecessor && !t->cut &&
             (!t->complete || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2))
             talk->on->unfinished(talk->arg);
@@ -430,7 +433,7 @@ bool tl_talk_on_speech_started(struct tl_talk *talk, const char *item_id, int64_
                                    ? place.call_ms
                                    : now.call_ms;
     talk->speaking->end_ms = talk->speaking->start_ms;
-    bool was_cut = interrupt(talk, now);
+    bool was_cut = !talk->listens && interrupt(talk, now); /* not by what was said long ago */
     pump_finals(talk, now);
     return was_cut;
 }
@@ -479,6 +482,26 @@ static bool adopt(struct tl_talk *talk, struct tl_talk_turn *heard, struct tl_ta
     return true;
 }
 
+/* At the end; but what a predecessor answered and did not put into words comes before its answer,
+ * under a number that was free: that of the turn that it would have been. */
+static void add_turn(struct tl_talk *talk, struct tl_talk_turn *t)
+{
+    struct tl_talk_turn *answer = NULL;
+
+    if (talk->listens)
+        DL_FOREACH (talk->turns, answer)
+            if (is_ai(answer) && answer->of_predecessor)
+                break;
+    if (!answer) {
+        t->turn = ++talk->turn;
+        DL_APPEND(talk->turns, t);
+        return;
+    }
+    int before = answer == talk->turns ? talk->final_turn : answer->prev->turn;
+    t->turn = before + 1 < answer->turn ? before + 1 : answer->turn;
+    DL_PREPEND_ELEM(talk->turns, answer, t);
+}
+
 void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_talk_now now)
 {
     struct tl_talk_turn *t = find(talk, item_id);
@@ -494,9 +517,8 @@ void tl_talk_on_committed(struct tl_talk *talk, const char *item_id, struct tl_t
         tl_talk_on_speech_stopped(talk, item_id, tl_ear_audio_ms(talk->ear));
     if (adopt(talk, t, now))
         return;
-    t->turn = ++talk->turn;
     t->committed_at_ms = now.mono_ms;
-    DL_APPEND(talk->turns, t);
+    add_turn(talk, t);
 }
 
 void tl_talk_on_words(struct tl_talk *talk, const char *item_id, const char *delta,
@@ -837,6 +859,7 @@ static int compare_turns(const struct tl_talk_turn *a, const struct tl_talk_turn
 void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_talk_now now)
 {
     talk->turn = m->turn;
+    talk->final_turn = m->turns_n ? m->turns[m->turns_n - 1].turn : 0;
     talk->epoch = m->turn + 1000; /* none of the predecessor's */
     talk->has_media_to = m->has_media_to;
     talk->media_to = (struct tl_ear_place){.position = m->media_to,

@@ -50,6 +50,8 @@ struct tl_talk {
     struct tl_talk_turn *handed;  /* with the redactor, in turn order */
     struct tl_talk_turn *speaking; /* the caller, now; not committed yet */
     int turn;                     /* newest */
+    int final_turn;               /* newest that is final */
+    bool listens;                 /* only what was answered already is heard, once more */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
     bool has_media_to, has_answers_to, has_answered_to;

@@ -1061,6 +1061,27 @@ static void predecessors_answer_is_cut_by_a_barge_in(void **state)
     talk_assert(f, "clear\nfinal 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
+/* The predecessor answered turn 4 before it had its words: they come first, and what the caller said
+ * then is no barge-in now. */
+static void what_a_predecessor_answered_comes_before_its_answer(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
+    f->talk.final_turn = f->last_final_turn = 3;
+    f->talk.listens = true;
+    talk_caller(f, "c", 600);
+    talk_assert(f, "");
+    mark(f, "5.2.800");
+    talk_wait(f, 1600);
+    talk_assert(f, "");
+    transcript(f, "c", "What is there?");
+    f->talk.listens = false;
+    talk_wait(f, 100);
+    talk_assert(f, "final 4 caller \"What is there?\"\nremember 4 caller c \"What is there?\"\n"
+                   "final 5 ai 800ms \"Tea and cakes with\"\n"
+                   "remember 5 ai  \"Tea and cakes with\"\n");
+}
+
 static void predecessors_answer_is_not_played(void **state)
 {
     struct talk_fixture *f = *state;
@@ -1374,6 +1395,7 @@ int main(void)
         TEST(predecessors_answer_that_was_not_complete_is_unfinished),
         TEST(predecessors_answer_waits_while_marks_come),
         TEST(predecessors_answer_is_cut_by_a_barge_in),
+        TEST(what_a_predecessor_answered_comes_before_its_answer),
         TEST(predecessors_answer_is_not_played),
         TEST(predecessors_answer_does_not_widen_the_play_ahead),
         TEST(predecessors_draft_of_the_caller_gets_our_final),
