@@ -467,7 +467,7 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
         return st;
     }
     tl_timer_start(&s->watchdog, tl_net_loop(provider->net),
-                   2 * (uint64_t)settings->connect_timeout_ms, on_watchdog, s);
+                   (uint64_t)settings->connect_timeout_ms * 3 / 2, on_watchdog, s);
     *ret_speech = s;
     return TL_OK;
 }
