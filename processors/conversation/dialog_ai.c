@@ -16,6 +16,7 @@
 #define RETRY_MAX_MS 2000
 #define RESPONSE_FAILURES_MAX 2
 #define TOOLS_MAX 16
+#define OPEN_TURNS_MAX 16
 #define LISTEN_MIN_MS 300  /* after the last sound: speech in it has been noticed by then */
 #define LISTEN_MAX_MS 4000 /* transcripts that take longer come later, out of turn */
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
@@ -88,14 +89,38 @@ static void fill_session(struct tl_dialog *d, const struct tl_business *b,
     warn_settings(d, b, replaced, dialect);
 }
 
+/* The turns that a new session is given: the memory, and what is on its way there. */
+struct history {
+    struct tl_speech_turn turns[TL_MEMORY_TURNS_MAX + 1 + OPEN_TURNS_MAX];
+    size_t n;
+    struct tl_arena arena; /* of the open turns' words */
+};
+
+static void add_open_turn(void *arg, enum tl_speaker speaker, const char *text)
+{
+    struct history *h = arg;
+
+    if (h->n < TL_ARRAY_LEN(h->turns))
+        h->turns[h->n++] = (struct tl_speech_turn){.speaker = speaker,
+                                                   .text = tl_arena_strdup(&h->arena, text)};
+}
+
+static void list_history(struct tl_dialog *d, struct history *h)
+{
+    for (size_t i = 0; i < d->memory.turns_n; i++)
+        h->turns[h->n++] = (struct tl_speech_turn){.speaker = d->memory.turns[i].speaker,
+                                                   .text = d->memory.turns[i].text};
+    tl_talk_each_open(&d->talk, add_open_turn, h);
+}
+
 static enum tl_status open_session(struct tl_dialog *d, const struct tl_speech_callbacks *on,
                                    struct tl_speech **ret, struct tl_error *err)
 {
     struct tl_conversation *c = d->conversation;
     const struct tl_business *b = tl_dialog_business(d);
     struct tl_openai_tool tools[TOOLS_MAX];
-    struct tl_speech_turn history[TL_MEMORY_TURNS_MAX + 1];
-    struct tl_speech_options o = {.callbacks = on, .arg = d, .history = history};
+    struct history history = {0};
+    struct tl_speech_options o = {.callbacks = on, .arg = d, .history = history.turns};
     const struct tl_prompt_call call = {.from_number = d->from_number,
                                         .direction = d->direction == TL_DIRECTION_OUTBOUND
                                                          ? "outbound"
@@ -113,14 +138,14 @@ static enum tl_status open_session(struct tl_dialog *d, const struct tl_speech_c
     o.session.language = language;
     o.session.tools = tools;
     o.session.tools_n = tl_prompt_tools(b, tools, TOOLS_MAX);
-    for (size_t i = 0; i < d->memory.turns_n; i++)
-        history[o.history_n++] = (struct tl_speech_turn){.speaker = d->memory.turns[i].speaker,
-                                                         .text = d->memory.turns[i].text};
+    list_history(d, &history);
+    o.history_n = history.n;
     tl_buf_init(&instructions, INSTRUCTIONS_BYTES_MAX);
     tl_prompt_instructions(b, &call, &instructions);
     o.session.instructions = tl_buf_str(&instructions);
     enum tl_status st = c->driver->open(c->driver_self, &o, ret, err);
     tl_buf_finish(&instructions);
+    tl_arena_finish(&history.arena);
     return st;
 }
 

@@ -636,6 +636,27 @@ bool tl_talk_is_transcribed(const struct tl_talk *talk)
     return !talk->speaking;
 }
 
+static void tell_open(struct tl_talk *talk, const struct tl_talk_turn *t, tl_talk_turn_fn fn,
+                      void *arg)
+{
+    const struct tl_redact_utterance u = to_redact(t, t->text.len);
+    struct tl_error err;
+
+    if (t->text.len && (is_ai(t) || t->transcribed) &&
+        tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
+        fn(arg, t->speaker, tl_buf_str(&talk->redacted.text));
+}
+
+void tl_talk_each_open(struct tl_talk *talk, tl_talk_turn_fn fn, void *arg)
+{
+    const struct tl_talk_turn *t;
+
+    DL_FOREACH (talk->handed, t)
+        tell_open(talk, t, fn, arg);
+    DL_FOREACH (talk->turns, t)
+        tell_open(talk, t, fn, arg);
+}
+
 bool tl_talk_worded_to(const struct tl_talk *talk, struct tl_ear_place *ret_place)
 {
     const struct tl_talk_turn *t;

@@ -90,6 +90,11 @@ void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
 void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
 /** No turn of the caller waits for a transcript, and none is being spoken. */
 bool tl_talk_is_transcribed(const struct tl_talk *talk);
+/** Calls fn with the masked words of each open turn that is in words, in turn order: what a new AI session
+ *  is to know beside the memory. `text` is borrowed. */
+typedef void (*tl_talk_turn_fn)(void *arg, enum tl_speaker speaker, const char *text);
+void tl_talk_each_open(struct tl_talk *talk, tl_talk_turn_fn fn, void *arg);
+
 /** Up to where the caller's sound has been put into words, in the log already or on the way there:
  *  a new AI session hears what is behind it. False: nothing was. */
 bool tl_talk_worded_to(const struct tl_talk *talk, struct tl_ear_place *ret_place);
