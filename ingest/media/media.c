@@ -420,6 +420,7 @@ void tl_media_destroy(struct tl_media *media)
             tl_ws_set_arg(leg->ws, NULL);
             tl_ws_abort(leg->ws);
         }
+        tl_media_forget(media, leg);
         tl_leg_orphan(leg);
     }
     tl_arena_finish(&media->arena);
