@@ -226,6 +226,21 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
 
 /* ---- out of the own mailbox ---- */
 
+/* By its stream; by its call when the sender, which does not hold the call, knows no more. */
+static struct tl_leg *leg_of(struct tl_media *media, const struct tl_playback_item *item)
+{
+    struct tl_leg *leg;
+
+    if (*item->stream_sid) {
+        HASH_FIND_STR(media->by_stream, item->stream_sid, leg);
+        return leg;
+    }
+    for (leg = media->legs; leg; leg = leg->next)
+        if (leg->stream_sid[0] && tl_uuid_equal(&leg->call_uuid, &item->call_id))
+            return leg;
+    return NULL;
+}
+
 static void on_playback(void *arg, const struct tl_record *record)
 {
     struct tl_media *media = arg;
@@ -245,8 +260,7 @@ static void on_playback(void *arg, const struct tl_record *record)
     if (batch.to_epoch != tl_fleet_epoch(ingest->fleet))
         return;
     for (size_t i = 0; i < batch.items_n; i++) {
-        struct tl_leg *leg;
-        HASH_FIND_STR(media->by_stream, batch.items[i].stream_sid, leg);
+        struct tl_leg *leg = leg_of(media, &batch.items[i]);
         if (leg)
             tl_leg_on_playback(leg, &batch.items[i], batch.conversation, batch.conversation_epoch);
         else

@@ -274,7 +274,9 @@ static void route_call(struct pending *p, const char *to, bool is_new)
     const struct tl_business *b = entry && !entry->deleted ? entry->business : NULL;
     const char *reason = "", *sentence = "";
 
-    if (!b) {
+    if (!is_new && p->link.business_id[0]) {
+        /* It goes on as it began, whatever was configured since. */
+    } else if (!b) {
         reason = "unknown_number";
         sentence = "We are sorry, the number that you dialled is not in service. Goodbye.";
     } else {

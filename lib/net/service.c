@@ -3,6 +3,7 @@
 #include "net/pace.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,12 @@ enum tl_status tl_service_create(const struct tl_service_program *program, int a
     struct tl_service *service = calloc(1, sizeof(*service));
     bool done = false;
 
+    /* One heap for all threads, large buffers apart from it, its top given back: otherwise what
+     * librdkafka's threads free lies in an arena of each, and glibc raises its own limits with every
+     * large buffer. None of these can fail. */
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 512 * 1024);
     if (!service)
         abort();
     service->program = program;

@@ -27,7 +27,7 @@ static void take_item(struct tl_conversation *self, const struct tl_media_batch 
     if (d)
         tl_dialog_on_item(d, batch, item, offset);
     else
-        tl_counter_add(tl_counter_of(&self->metrics.stale, "call"), 1);
+        tl_dialog_on_stranger(self, batch, item);
 }
 
 static void on_mailbox(void *arg, const struct tl_record *record)
@@ -128,9 +128,19 @@ static void on_tick(void *arg)
     }
 }
 
+int tl_conversation_calls(const struct tl_conversation *self)
+{
+    const struct tl_dialog *d;
+    int n = 0;
+
+    for (d = self->dialogs; d; d = d->hh.next)
+        n += d->stage != TL_DIALOG_ENDING; /* what is over takes no room */
+    return n;
+}
+
 void tl_conversation_fill(struct tl_conversation *self, struct tl_presence *own)
 {
-    own->calls_held = self->dialogs_n;
+    own->calls_held = tl_conversation_calls(self);
     own->capacity = (int32_t)self->settings.calls_max;
     own->draining = self->draining;
     own->mailbox_offset_read = self->mailbox_offset_read;

@@ -87,6 +87,7 @@ void tl_conversation_collect(struct tl_conversation *self, struct tl_metrics *me
 /** The fleet is ready: begin to read the mailbox. */
 TL_MUST_CHECK enum tl_status tl_conversation_start(struct tl_conversation *self,
                                                    struct tl_error *err);
+int tl_conversation_calls(const struct tl_conversation *self); /* held, without those that are over */
 void tl_conversation_fill(struct tl_conversation *self, struct tl_presence *own);
 void tl_conversation_drain(struct tl_conversation *self, void (*on_done)(void *arg), void *arg);
 

@@ -444,7 +444,7 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
         refuse(c, batch, item, "draining");
         return;
     }
-    if (!d && c->dialogs_n >= c->settings.calls_max) {
+    if (!d && tl_conversation_calls(c) >= c->settings.calls_max) {
         refuse(c, batch, item, "capacity");
         return;
     }
@@ -462,6 +462,18 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
     tl_recall_cancel(d->recall);
     take_started(d, batch, item, mailbox_offset);
     claim_leg(d, is_known);
+}
+
+void tl_dialog_on_stranger(struct tl_conversation *c, const struct tl_media_batch *batch,
+                           const struct tl_media_item *item)
+{
+    const struct tl_claim claim = {
+        .number = item->number, .offset = item->offset, .session = item->session};
+
+    tl_counter_add(tl_counter_of(&c->metrics.stale, "call"), 1);
+    if (item->kind == TL_MEDIA_KIND_FRAME && item->n % 50 == 0 && batch->ingest >= 0)
+        send_lost(c, batch->ingest, batch->ingest_epoch, &item->call_id, "", &claim, NULL,
+                  "not_here");
 }
 
 /* ---- live ---- */

@@ -130,6 +130,11 @@ void tl_dialog_on_started(struct tl_conversation *conversation, const struct tl_
 void tl_dialog_on_item(struct tl_dialog *dialog, const struct tl_media_batch *batch,
                        const struct tl_media_item *item, int64_t mailbox_offset);
 
+/** A frame came for a call that is not here: its ingest is told, about once a second. A word to it may have
+ *  been lost, and it would send to nobody for ever. */
+void tl_dialog_on_stranger(struct tl_conversation *conversation, const struct tl_media_batch *batch,
+                           const struct tl_media_item *item);
+
 /** Time passed; a few times a second. */
 void tl_dialog_tick(struct tl_dialog *dialog, int64_t now_ms);
 
