@@ -118,6 +118,8 @@ class Processes:
         pid = self.pid(name)
         if pid:
             os.kill(pid, signum)
+        if pid and signum == signal.SIGKILL:  # else start() could still find it running
+            wait_for(lambda: not self.pid(name), f"{name} is gone", 10.0)
         return pid
 
     def stop(self, name):
