@@ -34,6 +34,7 @@ struct tl_fleet {
     int64_t epoch; /* -1 until the first heartbeat is in the log */
     int64_t last_seen_ms;
     int32_t partitions; /* of each call-keyed topic */
+    struct tl_stories stories;
     int own_seen;
     bool beat_in_flight, table_ready, is_ready;
 };
@@ -241,8 +242,9 @@ const struct tl_business *tl_fleet_business(struct tl_fleet *fleet, const char *
 
 /* ---- events ---- */
 
-enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event *event,
-                                   tl_delivery_fn on_delivery, void *arg, struct tl_error *err)
+/* Fills in what is the same for all events, and encodes it into fleet->out. */
+static enum tl_status encode_event(struct tl_fleet *fleet, struct tl_call_event *event,
+                                   struct tl_error *err)
 {
     char id[TL_UUID_TEXT_LEN + 1];
 
@@ -260,12 +262,51 @@ enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event 
         tl_record_encode(fleet->schemas, TL_RECORD_CALL_EVENT, event, &fleet->out, err);
     if (event->event_id == id)
         event->event_id = NULL;
-    if (st != TL_OK)
-        return st;
-    return tl_producer_send(
-        fleet->calls, TL_PARTITION_BY_KEY,
-        (struct tl_bytes){(const uint8_t *)event->call_id, strlen(event->call_id)},
-        (struct tl_bytes){fleet->out.data, fleet->out.len}, NULL, on_delivery, arg, err);
+    return st;
+}
+
+static enum tl_status send_value(void *arg, const char *call_id, struct tl_bytes value,
+                                 tl_delivery_fn on_delivery, void *delivery_arg,
+                                 struct tl_error *err)
+{
+    struct tl_fleet *fleet = arg;
+    const struct tl_bytes key = {(const uint8_t *)call_id, strlen(call_id)};
+
+    return tl_producer_send(fleet->calls, TL_PARTITION_BY_KEY, key, value, NULL, on_delivery,
+                            delivery_arg, err);
+}
+
+enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event *event,
+                                   tl_delivery_fn on_delivery, void *arg, struct tl_error *err)
+{
+    enum tl_status st = encode_event(fleet, event, err);
+
+    return st == TL_OK ? send_value(fleet, event->call_id,
+                                    (struct tl_bytes){fleet->out.data, fleet->out.len}, on_delivery,
+                                    arg, err)
+                       : st;
+}
+
+void tl_fleet_tell(struct tl_fleet *fleet, struct tl_story *story, struct tl_call_event *event,
+                   tl_delivery_fn on_logged, void *arg)
+{
+    struct tl_error err;
+
+    if (encode_event(fleet, event, &err) == TL_OK) {
+        tl_story_add(story, (struct tl_bytes){fleet->out.data, fleet->out.len}, on_logged, arg);
+        return;
+    }
+    const struct tl_delivery refused = {
+        .status = TL_INVALID, .error = err.msg, .partition = -1, .offset = -1};
+    tl_log_error(fleet->o.log, "call.event_not_encoded", TL_STR("call_id", event->call_id),
+                 TL_STR("error", err.msg));
+    if (on_logged)
+        on_logged(arg, &refused);
+}
+
+struct tl_stories *tl_fleet_stories(struct tl_fleet *fleet)
+{
+    return &fleet->stories;
 }
 
 int32_t tl_fleet_partition_of(const struct tl_fleet *fleet, const char *call_id)
@@ -344,6 +385,10 @@ enum tl_status tl_fleet_create(const struct tl_fleet_options *options, struct tl
     f->epoch = -1;
     tl_random_bytes(&f->run, sizeof(f->run));
     tl_buf_init(&f->out, RECORD_BYTES_MAX);
+    f->stories = (struct tl_stories){.loop = tl_net_loop(options->net),
+                                     .log = options->log,
+                                     .send = send_value,
+                                     .arg = f};
     tl_presence_init(&f->view, options->kind, options->number);
     enum tl_status st = check_topics(f, err);
     if (st == TL_OK)
@@ -366,6 +411,7 @@ void tl_fleet_destroy(struct tl_fleet *f)
     tl_tail_destroy(f->presence_tail);
     tl_config_table_destroy(f->table);
     tl_producer_destroy(f->events, 3000);
+    tl_stories_finish(&f->stories);
     tl_registry_destroy(f->registry);
     if (f->schemas)
         tl_schema_set_unwatch(f->schemas, on_schema, f);

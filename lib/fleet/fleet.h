@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "call/presence.h"
+#include "fleet/story.h"
 #include "kafka/client.h"
 #include "kafka/producer.h"
 #include "kafka/registry.h"
@@ -69,6 +70,12 @@ void tl_fleet_beat(struct tl_fleet *fleet);
 TL_MUST_CHECK enum tl_status tl_fleet_send_event(struct tl_fleet *fleet, struct tl_call_event *event,
                                                  tl_delivery_fn on_delivery, void *arg,
                                                  struct tl_error *err);
+
+/** The same by the call's story, which sends it until it stands in the log; on_logged as tl_story_add. An
+ *  event that cannot be encoded is told in the log and dropped: TL_INVALID. */
+void tl_fleet_tell(struct tl_fleet *fleet, struct tl_story *story, struct tl_call_event *event,
+                   tl_delivery_fn on_logged, void *arg);
+struct tl_stories *tl_fleet_stories(struct tl_fleet *fleet);
 
 /** Partition of a call in all call-keyed topics. */
 int32_t tl_fleet_partition_of(const struct tl_fleet *fleet, const char *call_id);
