@@ -78,10 +78,11 @@ static void derive_media_url(struct program *program)
 
     if (*s->media_url)
         return;
-    bool is_tls = strncmp(s->public_url, "https://", 8) == 0;
-    const char *host = strstr(s->public_url, "://");
+    const char *public_url = program->ingest.twilio.public_url;
+    bool is_tls = strncmp(public_url, "https://", 8) == 0;
+    const char *host = strstr(public_url, "://");
     (void)snprintf(program->media_url, sizeof(program->media_url), "%s://%s/media",
-                   is_tls ? "wss" : "ws", host ? host + 3 : s->public_url);
+                   is_tls ? "wss" : "ws", host ? host + 3 : public_url);
     s->media_url = program->media_url;
 }
 

@@ -5,11 +5,6 @@ const struct tl_setting tl_ingest_settings[] = {
     TL_SET_STRING(struct tl_ingest_settings, listen, "ingest.listen", "127.0.0.1:8080",
                   "Address and port of webhooks and media streams; instances on one machine may share "
                   "it."),
-    TL_SET_STRING(struct tl_ingest_settings, public_url, "ingest.public_url",
-                  "https://localhost:8080",
-                  "Origin under which the telephone network reaches the webhooks, as configured there; "
-                  "signatures are checked against it.",
-                  .required = true),
     TL_SET_STRING(struct tl_ingest_settings, media_url, "ingest.media_url", "",
                   "URL of the media streams, wss://host/media; empty: public_url with wss and /media."),
     TL_SET_STRING(struct tl_ingest_settings, tls_cert, "ingest.tls_cert", "",

@@ -8,7 +8,6 @@
 /** Each field is told in its row, settings.c. */
 struct tl_ingest_settings {
     const char *listen;
-    const char *public_url;
     const char *media_url;
     const char *tls_cert, *tls_key;
     const char *token_key, *token_key_previous;

@@ -23,7 +23,7 @@
 #define PRESENCE_FRESH_MS 1000
 #define TWIML_BYTES_MAX 16384
 #define RETRIES_MAX 20      /* of a voice webhook that asks itself again */
-#define OVERRIDES "#rc=2&rp=ct,rt,5xx&ct=2000&rt=5000"
+#define OVERRIDES TL_TWILIO_OVERRIDES
 
 struct tl_webhook {
     struct tl_ingest *ingest;
@@ -103,9 +103,9 @@ static enum tl_status write_stream(struct tl_ingest *ingest, const struct tl_lin
     if (st != TL_OK)
         return st;
     (void)snprintf(action_url, sizeof(action_url), "%s/twilio/action?t=%s" OVERRIDES,
-                   ingest->settings.public_url, action);
+                   ingest->twilio.public_url, action);
     (void)snprintf(status_url, sizeof(status_url), "%s/twilio/stream-status" OVERRIDES,
-                   ingest->settings.public_url);
+                   ingest->twilio.public_url);
     const struct tl_twiml_parameter parameter = {.name = "key", .value = stream};
     tl_twiml_connect_stream(out, action_url, ingest->settings.media_url, status_url, &parameter, 1);
     return TL_OK;
@@ -116,7 +116,7 @@ static void write_wait(struct pending *p, struct tl_buf *out)
     char url[2048];
 
     (void)snprintf(url, sizeof(url), "%s%s%ctry=%d" OVERRIDES,
-                   p->webhook->ingest->settings.public_url, p->again,
+                   p->webhook->ingest->twilio.public_url, p->again,
                    strchr(p->again, '?') ? '&' : '?', p->tries + 1);
     if (p->tries < RETRIES_MAX)
         tl_twiml_say_redirect(out, p->language, "One moment, please.", 2, url);
@@ -497,6 +497,44 @@ static void on_action(const struct request *q)
         resume(q, &link, again);
 }
 
+static int64_t number_arg(const struct request *q, const char *name, int64_t fallback)
+{
+    const char *text = tl_http_request_arg(q->r, name);
+    return text && *text ? strtoll(text, NULL, 10) : fallback;
+}
+
+/* The watchdog (sinks/telephony) has the network ask here for a call whose stream is gone. What the log told it
+ * stands in the URL: nobody can make one up, for the network's signature covers it. */
+static void on_rescue(const struct request *q)
+{
+    int64_t now = tl_now_ms();
+    const char *business = tl_http_request_arg(q->r, "business");
+    struct tl_link link = {.business_version = (int)number_arg(q, "version", 0),
+                           .number = (int)number_arg(q, "number", 0), /* of the stream that is gone */
+                           .direction = strncmp(form_or(q, "Direction", ""), "outbound", 8)
+                                            ? TL_DIRECTION_INBOUND
+                                            : TL_DIRECTION_OUTBOUND,
+                           .started_at_ms = number_arg(q, "started", now),
+                           .start_offset = number_arg(q, "offset", -1),
+                           .hint = (int)number_arg(q, "hint", -1),
+                           .window_start_s = now / 1000};
+    char again[TL_TOKEN_TEXT_SIZE + 32];
+
+    if (is_final_status(q)) {
+        answer_over(q);
+        return;
+    }
+    (void)snprintf(link.call_sid, sizeof(link.call_sid), "%s", q->call_sid);
+    (void)snprintf(link.business_id, sizeof(link.business_id), "%s", business ? business : "");
+    (void)snprintf(link.from_number, sizeof(link.from_number), "%s", form_or(q, "From", ""));
+    (void)snprintf(link.to_number, sizeof(link.to_number), "%s", form_or(q, "To", ""));
+    (void)snprintf(again, sizeof(again), "%s", tl_http_request_target(q->r));
+    char *try = strstr(again, "&try=");
+    if (try)
+        *try = '\0';
+    resume(q, &link, again);
+}
+
 /* The network could not fetch or run a document. Nothing of ours comes with it but the form, so the
  * number of the attachment is taken from the clock: above every number that was counted from 1. */
 static void on_fallback(const struct request *q)
@@ -552,6 +590,7 @@ static const struct {
     {"/twilio/status", "status", on_status},
     {"/twilio/stream-status", "stream_status", on_stream_status},
     {"/twilio/fallback", "fallback", on_fallback},
+    {"/twilio/rescue", "rescue", on_rescue},
 };
 
 /* ---- the way in ---- */
@@ -612,7 +651,7 @@ static void handle(struct tl_webhook *webhook, size_t route, struct tl_http_exch
         respond_problem(ingest, q.kind, x, 400, "Cannot read the form", err.msg);
         return;
     }
-    (void)snprintf(url, sizeof(url), "%s%s", ingest->settings.public_url,
+    (void)snprintf(url, sizeof(url), "%s%s", ingest->twilio.public_url,
                    tl_http_request_target(r));
     if (!tl_ingest_is_signed(ingest, r, url, is_post ? &q.form : NULL)) {
         respond_problem(ingest, q.kind, x, 403, "Signature refused", NULL);

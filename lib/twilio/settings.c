@@ -16,5 +16,10 @@ const struct tl_setting tl_twilio_settings[] = {
     TL_SET_BOOL(struct tl_twilio_settings, verify_signatures, "twilio.verify_signatures", "true",
                 "Refuse webhooks and streams whose X-Twilio-Signature is wrong. Never switch it off "
                 "where others can reach the port."),
+    TL_SET_STRING(struct tl_twilio_settings, public_url, "ingest.public_url",
+                  "https://localhost:8080",
+                  "Origin under which the telephone network reaches the webhooks of ingest, as configured "
+                  "there; signatures are checked against it, and rescued calls ask there.",
+                  .required = true),
     {0},
 };
