@@ -281,6 +281,7 @@ static void set_limits(struct tl_http_call *call, const struct tl_http_call_opti
     (void)curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     (void)curl_easy_setopt(call->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(call->easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, options->once ? 1L : 0L);
     if (ca)
         (void)curl_easy_setopt(call->easy, CURLOPT_CAINFO, ca);
 }

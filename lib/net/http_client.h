@@ -37,6 +37,8 @@ struct tl_http_call_options {
     unsigned connect_timeout_ms; /* 0: as timeout_ms */
     const char *ca_file;         /* NULL: the client_ca_file of the tl_net */
     size_t max_body_bytes;       /* of the answer; 0: 1 MiB */
+    bool once; /* on a new connection: libcurl sends a request again by itself, POST or not, when a kept one
+                  turns out to be dead */
     tl_http_answer_fn on_answer;
     void *arg;
 };

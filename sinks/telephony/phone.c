@@ -36,6 +36,7 @@ static enum tl_status start(struct tl_telephony *telephony, const char *method,
         .content_type = body ? "application/x-www-form-urlencoded" : NULL,
         .user = twilio->account_sid,
         .password = twilio->auth_token,
+        .once = body != NULL, /* whether it was carried out is for us to find out */
         .timeout_ms = (unsigned)telephony->sink->settings.telephony_request_timeout_ms,
         .on_answer = on_answer,
         .arg = arg};
