@@ -8,6 +8,16 @@
 #include "avro/presence.h"
 
 #define TL_PRESENCE_MISSED 5 /* own records in a row without one of a peer: it is gone */
+#define TL_PRESENCE_WAIT 24  /* so many, three seconds, when over half would be gone at once */
+
+/** Why an instance is gone. */
+enum tl_gone_cause {
+    TL_GONE_MISSED, /* own records came back without one of its among them */
+    TL_GONE_EPOCH,  /* its number runs under a higher epoch: the old run is gone, the new one lives */
+    TL_GONE_STUCK,  /* it speaks, but does not read its mailbox */
+};
+#define TL_GONE_CAUSES 3
+const char *tl_gone_cause_name(enum tl_gone_cause cause);
 
 /** One instance of the fleet as presence.v1 tells it. */
 struct tl_peer {
@@ -15,7 +25,8 @@ struct tl_peer {
     int number;
     int64_t epoch;
     int calls_held;
-    int calls_promised; /* as it said, plus what we gave since its last record */
+    int calls_promised;
+    int promised_here; /* by us: on their way to it, and not among its calls_held yet */
     int capacity;
     bool draining;
     int64_t mailbox_offset_read;
@@ -26,12 +37,20 @@ struct tl_peer {
 };
 
 /** Who lives, decided in the order of one log and by no clock ("Presence" in the design). Zeroed +
- *  init. Pure. */
+ *  init. Pure.
+ *
+ *  A run counts from its first record that names an epoch, not from the one without before: that may
+ *  have been on its way while its process died, and come behind the first records of the next run.
+ *  Named, an epoch stood in the log before, so the epochs of a number rise with its runs. */
 struct tl_presence_view {
     enum tl_instance_kind own_kind;
     int own_number;
     int64_t own_epoch; /* -1 until the own first record came back */
+    int64_t own_run;   /* likewise */
     bool superseded;   /* the own number was seen under a higher epoch: exit */
+    /** May be NULL: told of each that is gone, before the record that says so has been taken in. */
+    void (*on_gone)(void *arg, const struct tl_peer *peer, enum tl_gone_cause cause);
+    void *arg;
     struct tl_peer *peers;
     size_t peers_n;
 };
@@ -52,15 +71,30 @@ void tl_presence_owe(struct tl_presence_view *view, enum tl_instance_kind kind, 
 struct tl_peer *tl_presence_peer(struct tl_presence_view *view, enum tl_instance_kind kind,
                                  int number);
 
-/** The conversation that a new call goes to: the freer of two drawn (with `random`) out of four
- *  neighbours by rendezvous hash of the key, more when these are full; `not_number` (-1: none) is left
- *  out. NULL: nobody has room. */
+/** The freest living one that does not drain, room or not, those in `not_numbers` aside: for a call that
+ *  is there already, or that others have refused. NULL: none is left. */
+struct tl_peer *tl_presence_freest(struct tl_presence_view *view, enum tl_instance_kind kind,
+                                   const int *not_numbers, size_t not_n);
+
+/** `count` more calls (or fewer, negative) are on their way to a peer; kept until taken back or the peer
+ *  runs anew. Unknown peers are ignored. */
+void tl_presence_promise(struct tl_presence_view *view, enum tl_instance_kind kind, int number,
+                         int count);
+
+/** The conversation that a call goes to: the freer of two drawn (with `random`) out of four neighbours
+ *  by rendezvous hash of the key, more when these are full; `not_number` (-1: none) is left out. Those
+ *  that may take new calls come first; others have room for calls that must go on. NULL: nobody has
+ *  room. */
 struct tl_peer *tl_presence_choose(struct tl_presence_view *view, enum tl_instance_kind kind,
                                    const char *key, uint64_t random, int not_number);
 
-/** True while the free capacity of all but the fullest instance of that kind is at least the
- *  fullest one's calls, so that a death can be absorbed. One alone has nobody to absorb it: then
+/** True while, one more call taken in, each instance's calls find room in the others, so that the death
+ *  of any can be absorbed wherever that call goes (of equal ones, the fullest decides). Calls that other
+ *  ingests have promised may be on their way to any instance. One alone has nobody to absorb it: then
  *  true while it has room. */
 bool tl_presence_admits(const struct tl_presence_view *view, enum tl_instance_kind kind);
+
+/** True when an instance of that kind lives that does not drain, `not_number` (-1: none) aside. */
+bool tl_presence_has(const struct tl_presence_view *view, enum tl_instance_kind kind, int not_number);
 
 #endif

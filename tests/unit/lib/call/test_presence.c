@@ -455,6 +455,23 @@ static void choose_keeps_the_neighbours_when_another_one_goes(void **state)
     assert_true(neighbours(f, "call") == before);
 }
 
+static void freest_asks_for_no_room_and_leaves_out_who_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const int refused[] = {2, 4};
+    offer(f, 1, 12, 0, 10); /* over its capacity */
+    offer(f, 2, 0, 0, 10);
+    offer(f, 3, 11, 0, 10);
+    offer(f, 4, 5, 0, 10);
+    offer(f, 5, 0, 0, 10);
+    living(f, 5)->draining = true;
+    assert_int_equal(tl_presence_freest(&f->view, CONVERSATION, NULL, 0)->number, 2);
+    assert_int_equal(tl_presence_freest(&f->view, CONVERSATION, refused, 1)->number, 4);
+    assert_int_equal(tl_presence_freest(&f->view, CONVERSATION, refused, 2)->number, 3);
+    living(f, 3)->gone = living(f, 1)->gone = true;
+    assert_null(tl_presence_freest(&f->view, CONVERSATION, refused, 2));
+}
+
 /* ---- admission ---- */
 
 static bool admits(struct fixture *f)
@@ -466,14 +483,98 @@ static void admits_while_the_others_can_absorb_the_fullest(void **state)
 {
     struct fixture *f = *state;
     offer(f, 1, 6, 0, 10);
+    offer(f, 2, 3, 0, 10);
+    assert_true(admits(f)); /* 7 free beside the fullest one's 6: with this call 6 beside 6, or 7, 7 */
     offer(f, 2, 4, 0, 10);
-    assert_true(admits(f)); /* 6 free beside the fullest one's 6 */
-    offer(f, 2, 5, 0, 10);
-    assert_false(admits(f)); /* 5 */
-    offer(f, 3, 9, 0, 10);
-    assert_true(admits(f)); /* 9 of the fullest; 4 + 5 free */
-    offer(f, 1, 6, 1, 10);
-    assert_false(admits(f)); /* promises count */
+    assert_false(admits(f)); /* 6: this call would be one for which there is no room */
+    offer(f, 3, 10, 0, 13);
+    assert_false(admits(f)); /* 10 of the fullest; 4 + 6 free, and 3 of its own that do not count */
+    offer(f, 3, 6, 0, 10);
+    assert_true(admits(f));
+    offer(f, 1, 9, 1, 10);
+    assert_false(admits(f)); /* promises count: 10; 6 + 4 free */
+}
+
+/* Walk the rule itself: whatever is admitted, and wherever it goes, any one may die then. */
+static void admits_only_what_a_death_of_any_leaves_room_for(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 200; seed++) {
+        struct fixture f = {.offset = 10};
+        unsigned r = seed;
+        int held[5] = {0}, capacity[5], n = 2 + (int)(seed % 4), admitted = 0;
+        tl_presence_init(&f.view, INGEST, 0);
+        for (int i = 0; i < n; i++) {
+            capacity[i] = 1 + (int)((r = r * 1103515245u + 12345u) >> 16) % 12;
+            offer(&f, i, 0, 0, capacity[i]);
+        }
+        for (;; admitted++) {
+            int room_of_all = 0, to = -1;
+            for (int i = 0; i < n; i++)
+                room_of_all += capacity[i] - held[i];
+            for (int i = 0; i < n; i++)
+                assert_true(held[i] <= room_of_all - (capacity[i] - held[i]));
+            if (!admits(&f))
+                break;
+            for (int tries = 0; to < 0 && tries < 1000; tries++) {
+                int i = (int)((r = r * 1103515245u + 12345u) >> 16) % n;
+                to = held[i] < capacity[i] ? i : -1;
+            }
+            assert_true(to >= 0);
+            held[to]++;
+            offer(&f, to, held[to], 0, capacity[to]);
+        }
+        tl_presence_finish(&f.view);
+    }
+}
+
+static void promise_counts_until_it_is_taken_back(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, 3, 0, 10);
+    offer(f, 2, 3, 0, 10);
+    tl_presence_promise(&f->view, CONVERSATION, 1, 4);
+    assert_false(admits(f)); /* 7 beside 7 free */
+    offer(f, 1, 3, 0, 10);   /* a heartbeat does not make it forgotten */
+    assert_false(admits(f));
+    tl_presence_promise(&f->view, CONVERSATION, 1, -1);
+    assert_true(admits(f));
+    for (uint64_t i = 0; i < 4; i++) /* and the promised calls take their room */
+        assert_int_equal(chosen(f, "call", PAIR(i % 2, (i + 1) % 2), -1), 2);
+    tl_presence_promise(&f->view, CONVERSATION, 1, -9); /* never below none */
+    assert_int_equal(living(f, 1)->promised_here, 0);
+    tl_presence_promise(&f->view, CONVERSATION, 63, 1); /* unknown: nothing */
+}
+
+static void promises_of_other_ingests_may_go_anywhere(void **state)
+{
+    struct fixture *f = *state;
+    struct tl_presence ingest = record(INGEST, 1, 50);
+    offer(f, 1, 4, 0, 10);
+    offer(f, 2, 4, 0, 10);
+    ingest.calls_promised = 1;
+    (void)take(f, &ingest, false);
+    assert_true(admits(f)); /* 4 beside 6, one of them promised */
+    ingest.calls_promised = 2;
+    (void)take(f, &ingest, false);
+    assert_false(admits(f));
+    struct tl_presence mine = record(INGEST, 0, 10);
+    ingest.calls_promised = 0;
+    mine.calls_promised = 9; /* our own are known better */
+    (void)take(f, &ingest, false);
+    (void)take(f, &mine, true);
+    assert_true(admits(f));
+}
+
+static void has_counts_who_lives_and_does_not_drain(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(tl_presence_has(&f->view, CONVERSATION, -1));
+    offer(f, 1, 0, 0, 10);
+    assert_true(tl_presence_has(&f->view, CONVERSATION, -1));
+    assert_false(tl_presence_has(&f->view, CONVERSATION, 1));
+    living(f, 1)->draining = true;
+    assert_false(tl_presence_has(&f->view, CONVERSATION, -1));
 }
 
 static void admits_nobody_when_all_are_full_or_none_lives(void **state)
@@ -559,7 +660,12 @@ int main(void)
         TEST(choose_draws_out_of_four_neighbours_of_the_key),
         TEST(choose_goes_on_to_more_neighbours_when_these_are_full),
         TEST(choose_keeps_the_neighbours_when_another_one_goes),
+        TEST(freest_asks_for_no_room_and_leaves_out_who_refused),
         TEST(admits_while_the_others_can_absorb_the_fullest),
+        cmocka_unit_test(admits_only_what_a_death_of_any_leaves_room_for),
+        TEST(promise_counts_until_it_is_taken_back),
+        TEST(promises_of_other_ingests_may_go_anywhere),
+        TEST(has_counts_who_lives_and_does_not_drain),
         TEST(admits_nobody_when_all_are_full_or_none_lives),
         TEST(admits_while_one_alone_has_room),
         TEST(admits_does_not_count_draining_and_gone),
