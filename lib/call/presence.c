@@ -32,8 +32,12 @@ static struct tl_peer *add(struct tl_presence_view *view, enum tl_instance_kind 
     if (!peers)
         abort();
     view->peers = peers;
-    peers[view->peers_n] = (struct tl_peer){
-        .kind = kind, .number = number, .epoch = -1, .gone = true, .owed_offset = -1};
+    peers[view->peers_n] = (struct tl_peer){.kind = kind,
+                                            .number = number,
+                                            .epoch = -1,
+                                            .gone = true,
+                                            .missed = TL_PRESENCE_WAIT,
+                                            .owed_offset = -1};
     return &peers[view->peers_n++];
 }
 
@@ -51,15 +55,15 @@ static void declare_gone(struct tl_presence_view *view, struct tl_peer *p, enum 
         view->on_gone(view->arg, p, cause);
 }
 
-/* Over half at once: then the log, not the fleet, has the trouble. `going` of `all` are gone, as good as
- * gone (one record more), or have just gone: their last records stood on either side of one of the
- * others, so that "at once" is not at the very same record. */
+/* Over half at once: then the log, not the fleet, has the trouble. `going` of `all` are gone, nearly (a
+ * record or two more) or lately: what stopped all of them caught each at another place of its own
+ * rhythm, so that "at once" is not at the very same record. */
 static bool is_most(size_t going, size_t all)
 {
     return going * 2 > all;
 }
 
-#define NEARLY (TL_PRESENCE_MISSED - 1)
+#define NEARLY (TL_PRESENCE_MISSED - 2)
 #define LATELY (TL_PRESENCE_MISSED * 2)
 
 /* ---- missed ---- */
@@ -172,10 +176,12 @@ static void begin_run(struct tl_presence_view *view, struct tl_peer *p,
 {
     if (!p->gone)
         declare_gone(view, p, TL_GONE_EPOCH);
+    bool is_back = p->run == record->run && p->epoch >= 0;
     *p = (struct tl_peer){.kind = record->kind,
                           .number = record->number,
-                          .epoch = record->epoch,
+                          .epoch = record->epoch >= 0 ? record->epoch : p->epoch,
                           .run = record->run,
+                          .promised_here = is_back ? p->promised_here : 0,
                           .mailbox_offset_read = -1,
                           .owed_offset = -1,
                           .unread = TL_PRESENCE_WAIT};
@@ -188,7 +194,7 @@ static void copy_load(struct tl_peer *p, const struct tl_presence *record)
         p->stuck = 0;
     }
     p->calls_held = record->calls_held;
-    p->calls_promised = p->promised_said = record->calls_promised;
+    p->calls_promised = record->calls_promised;
     p->capacity = record->capacity;
     p->new_calls = record->new_calls.set ? record->new_calls.value : -1;
     p->ai_sessions = record->ai_sessions;
@@ -226,9 +232,7 @@ bool tl_presence_take(struct tl_presence_view *view, const struct tl_presence *r
     if (!is_of_present_run(p, record, offset) || stays_gone(p, record))
         return changed;
     if (p->epoch < 0 || p->run != record->run || p->gone) {
-        int64_t epoch = record->epoch >= 0 ? record->epoch : p->epoch;
         begin_run(view, p, record);
-        p->epoch = epoch;
         changed = true;
     }
     changed |= p->draining != record->draining;
@@ -263,12 +267,16 @@ static int room(const struct tl_peer *p)
     return p->capacity - p->calls_held - p->calls_promised - p->promised_here;
 }
 
-/* What is left of new_calls, which we did not know of when we gave since. */
 static int room_for_new(const struct tl_peer *p)
 {
-    int left = p->new_calls - (p->calls_promised - p->promised_said);
+    int left = p->new_calls - p->promised_here;
 
     return p->new_calls < 0 || left > room(p) ? room(p) : left;
+}
+
+static bool takes_calls(const struct tl_peer *p, enum tl_instance_kind kind)
+{
+    return p->kind == kind && !p->gone && !p->draining;
 }
 
 /* FNV-1a of key and number: rendezvous weights. */
@@ -328,17 +336,57 @@ struct tl_peer *tl_presence_choose(struct tl_presence_view *view, enum tl_instan
     return room_of(a) >= room_of(b) ? a : b;
 }
 
+struct tl_peer *tl_presence_freest(struct tl_presence_view *view, enum tl_instance_kind kind,
+                                   const int *not_numbers, size_t not_n)
+{
+    struct tl_peer *freest = NULL;
+
+    for (size_t i = 0; i < view->peers_n; i++) {
+        struct tl_peer *p = &view->peers[i];
+        bool is_out = !takes_calls(p, kind);
+        for (size_t k = 0; k < not_n; k++)
+            is_out |= p->number == not_numbers[k];
+        if (!is_out && (!freest || room(p) > room(freest)))
+            freest = p;
+    }
+    return freest;
+}
+
+void tl_presence_promise(struct tl_presence_view *view, enum tl_instance_kind kind, int number,
+                         int count)
+{
+    struct tl_peer *p = find(view, kind, number);
+    if (p)
+        p->promised_here = p->promised_here + count > 0 ? p->promised_here + count : 0;
+}
+
+/* Calls that other ingests have answered and not yet given: nobody but they knows where to. */
+static int promised_elsewhere(const struct tl_presence_view *view)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < view->peers_n; i++) {
+        const struct tl_peer *p = &view->peers[i];
+        bool is_own = p->kind == view->own_kind && p->number == view->own_number;
+        if (p->kind == TL_INSTANCE_KIND_INGEST && !p->gone && !is_own)
+            n += p->calls_promised;
+    }
+    return n;
+}
+
 bool tl_presence_admits(const struct tl_presence_view *view, enum tl_instance_kind kind)
 {
     int living = 0;
     int64_t free_of_all = -(int64_t)promised_elsewhere(view);
+    bool takes_new = false;
 
     for (size_t i = 0; i < view->peers_n; i++)
         if (takes_calls(&view->peers[i], kind)) {
             living++;
             free_of_all += room(&view->peers[i]) > 0 ? room(&view->peers[i]) : 0;
+            takes_new |= room_for_new(&view->peers[i]) > 0;
         }
-    if (living == 0 || free_of_all <= 0)
+    if (!takes_new || free_of_all <= 0)
         return false;
     for (size_t i = 0; i < view->peers_n && living > 1; i++) {
         const struct tl_peer *p = &view->peers[i];

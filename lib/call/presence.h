@@ -23,17 +23,23 @@ const char *tl_gone_cause_name(enum tl_gone_cause cause);
 struct tl_peer {
     enum tl_instance_kind kind;
     int number;
-    int64_t epoch;
+    int64_t epoch; /* -1: none of its runs has named one yet */
+    int64_t run;
     int calls_held;
     int calls_promised;
     int promised_here; /* by us: on their way to it, and not among its calls_held yet */
     int capacity;
+    int new_calls; /* beside those, by the governor of the AI provider's limits; -1: any number */
+    int ai_sessions;
+    int ai_tokens_per_minute;
     bool draining;
     int64_t mailbox_offset_read;
     bool gone;
+    enum tl_gone_cause cause; /* when gone */
     int missed;         /* own records since its last one */
     int64_t owed_offset; /* newest offset of ours in its mailbox that it had not read; -1: none */
     int stuck;          /* its records since owed_offset that did not pass it */
+    int unread;         /* its records since it last passed an offset of ours */
 };
 
 /** Who lives, decided in the order of one log and by no clock ("Presence" in the design). Zeroed +
@@ -88,7 +94,7 @@ void tl_presence_promise(struct tl_presence_view *view, enum tl_instance_kind ki
 struct tl_peer *tl_presence_choose(struct tl_presence_view *view, enum tl_instance_kind kind,
                                    const char *key, uint64_t random, int not_number);
 
-/** True while, one more call taken in, each instance's calls find room in the others, so that the death
+/** True while somebody of that kind may take a new call and, one more call taken in, each instance's calls find room in the others, so that the death
  *  of any can be absorbed wherever that call goes (of equal ones, the fullest decides). Calls that other
  *  ingests have promised may be on their way to any instance. One alone has nobody to absorb it: then
  *  true while it has room. */

@@ -14,6 +14,8 @@
 #define INGEST TL_INSTANCE_KIND_INGEST
 #define CONVERSATION TL_INSTANCE_KIND_CONVERSATION
 
+#define OWN_RUN 1010
+
 /* The view of ingest 0, whose own first record stands at offset 10. */
 struct fixture {
     struct tl_presence_view view;
@@ -22,8 +24,12 @@ struct fixture {
 
 static struct tl_presence record(enum tl_instance_kind kind, int number, int64_t epoch)
 {
-    return (struct tl_presence){
-        .kind = kind, .number = number, .epoch = epoch, .capacity = 10, .mailbox_offset_read = -1};
+    return (struct tl_presence){.kind = kind,
+                                .number = number,
+                                .epoch = epoch,
+                                .run = 1000 + epoch, /* one for each epoch */
+                                .capacity = 10,
+                                .mailbox_offset_read = -1};
 }
 
 static bool take(struct fixture *f, const struct tl_presence *r, bool is_own)
@@ -33,7 +39,7 @@ static bool take(struct fixture *f, const struct tl_presence *r, bool is_own)
 
 static bool own(struct fixture *f)
 {
-    struct tl_presence r = record(INGEST, 0, 10);
+    struct tl_presence r = record(INGEST, 0, 10); /* run: OWN_RUN */
     return take(f, &r, true);
 }
 
@@ -54,7 +60,10 @@ static int set_up(void **state)
     tl_presence_init(&f.view, INGEST, 0);
     f.offset = 10;
     struct tl_presence first = record(INGEST, 0, -1);
-    assert_true(take(&f, &first, true));
+    first.run = OWN_RUN;
+    assert_false(take(&f, &first, true));
+    assert_true(own(&f));
+    f.offset = 1000;
     *state = &f;
     return 0;
 }
@@ -68,14 +77,119 @@ static int tear_down(void **state)
 
 /* ---- who lives ---- */
 
-static void epoch_is_the_offset_of_the_first_record(void **state)
+static bool beat(struct fixture *f, int64_t run, int64_t epoch)
+{
+    struct tl_presence r = record(CONVERSATION, 4, epoch);
+    r.run = run;
+    return take(f, &r, false);
+}
+
+static void run_counts_from_the_record_that_names_its_epoch(void **state)
 {
     struct fixture *f = *state;
     assert_true(f->view.own_epoch == 10);
     f->offset = 77;
-    assert_true(peer(f, 4, -1));
+    assert_false(beat(f, 1, -1));
+    assert_null(living(f, 4));
+    assert_true(beat(f, 1, 77));
     assert_true(living(f, 4)->epoch == 77);
-    assert_false(peer(f, 4, 77)); /* nothing new */
+    assert_false(beat(f, 1, 77)); /* nothing new */
+}
+
+/* The broker could not say where the first record stands, so that the next one has no epoch either:
+ * taken for the beginning of another run, the instance was seen by nobody any more. */
+static void two_first_records_of_one_run_are_one_run(void **state)
+{
+    struct fixture *f = *state;
+    f->offset = 77;
+    assert_false(beat(f, 1, -1));
+    assert_false(beat(f, 1, -1)); /* 78 */
+    assert_true(beat(f, 1, 77));
+    assert_true(living(f, 4)->epoch == 77);
+    assert_false(beat(f, 1, -1)); /* sent again, late */
+    assert_true(living(f, 4)->epoch == 77);
+    for (int i = 0; i < 3; i++) { /* and it is a sign of life */
+        (void)own(f);
+        (void)own(f);
+        assert_false(beat(f, 1, -1));
+    }
+    assert_non_null(living(f, 4));
+}
+
+/* A broker that was paused takes the requests of its connections in any order. */
+static void first_record_of_a_dead_run_behind_the_next_run_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    f->offset = 77;
+    assert_false(beat(f, 2, -1));
+    assert_true(beat(f, 2, 77));
+    assert_false(beat(f, 1, -1)); /* of the run that died before */
+    assert_true(living(f, 4)->epoch == 77);
+    assert_true(living(f, 4)->run == 2);
+    assert_false(beat(f, 2, 77));
+}
+
+static void dead_run_is_visible_until_the_next_one_names_its_epoch(void **state)
+{
+    struct fixture *f = *state;
+    f->offset = 77;
+    assert_true(beat(f, 1, 50));
+    assert_false(beat(f, 2, -1)); /* 78 */
+    assert_false(beat(f, 1, 50)); /* what the dead one had under way */
+    assert_true(living(f, 4)->epoch == 50);
+    assert_true(beat(f, 2, 78));
+    assert_false(beat(f, 1, 50));
+    assert_true(living(f, 4)->run == 2);
+}
+
+/* Offsets begin at 0 again when the topic was deleted: an epoch that lies ahead of the log is of the
+ * topic before. */
+static void number_runs_anew_in_a_topic_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    f->offset = 7000;
+    assert_true(beat(f, 1, 5000));
+    f->offset = 2;
+    assert_false(beat(f, 1, 5000)); /* it goes on in the new topic */
+    assert_false(beat(f, 2, -1));   /* 3 */
+    assert_false(beat(f, 2, 3));    /* for all we know an old run: the other one lives */
+    for (int i = 0; i < 5; i++)
+        (void)own(f);
+    assert_null(living(f, 4));
+    assert_true(beat(f, 2, 3));
+    assert_true(living(f, 4)->epoch == 3);
+    assert_true(living(f, 4)->run == 2);
+}
+
+static void late_record_does_not_revive_a_run_in_the_same_topic(void **state)
+{
+    struct fixture *f = *state;
+    f->offset = 7000;
+    assert_true(beat(f, 2, 5000));
+    for (int i = 0; i < 5; i++)
+        (void)own(f);
+    assert_false(beat(f, 1, 4000));
+    assert_null(living(f, 4));
+}
+
+static void same_epoch_in_two_topics_is_decided_by_the_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(beat(f, 5, 3));
+    assert_false(beat(f, 4, 3));
+    assert_true(living(f, 4)->run == 5);
+    assert_true(beat(f, 6, 3));
+    assert_true(living(f, 4)->run == 6);
+    for (int i = 0; i < 5; i++)
+        (void)own(f);
+    assert_true(beat(f, 4, 3)); /* the other one is gone */
+    struct tl_presence twin = record(INGEST, 0, 10);
+    twin.run = OWN_RUN - 1;
+    (void)take(f, &twin, false);
+    assert_false(f->view.superseded);
+    twin.run = OWN_RUN + 1; /* one of the two has to go */
+    (void)take(f, &twin, false);
+    assert_true(f->view.superseded);
 }
 
 static void peer_is_gone_after_five_own_records_without_one_of_its(void **state)
@@ -159,7 +273,9 @@ static void own_number_under_a_higher_epoch_supersedes(void **state)
 {
     struct fixture *f = *state;
     struct tl_presence other = record(INGEST, 0, -1);
-    assert_false(f->view.superseded);
+    (void)take(f, &other, false);
+    assert_false(f->view.superseded); /* it may have died before we began */
+    other = record(INGEST, 0, f->offset - 1);
     (void)take(f, &other, false);
     assert_true(f->view.superseded);
 }
@@ -177,13 +293,15 @@ static void own_number_under_a_lower_epoch_does_not_supersede(void **state)
 static void nothing_supersedes_before_the_own_first_record_is_back(void **state)
 {
     struct fixture f = {.offset = 5};
-    struct tl_presence before = record(INGEST, 0, -1), mine = record(INGEST, 0, -1);
+    struct tl_presence before = record(INGEST, 0, 4), mine = record(INGEST, 0, -1);
     (void)state;
     tl_presence_init(&f.view, INGEST, 0);
     (void)take(&f, &before, false);
     (void)take(&f, &mine, true);
     assert_false(f.view.superseded);
     assert_true(f.view.own_epoch == 6);
+    (void)take(&f, &before, false); /* it goes on, and will see us */
+    assert_false(f.view.superseded);
     tl_presence_finish(&f.view);
 }
 
@@ -236,6 +354,59 @@ static void half_of_the_fleet_is_gone_at_once(void **state)
     rounds(f, 5, 2);
     for (int i = 1; i <= 5; i++)
         assert_int_equal(living(f, i) != NULL, i <= 2); /* three of six */
+}
+
+static void over_half_of_the_fleet_a_record_apart_waits(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 5);
+    (void)own(f);
+    (void)peer(f, 1, 50);
+    (void)peer(f, 2, 50); /* these two had one record more */
+    (void)peer(f, 3, 50);
+    rounds(f, 6, 1);
+    for (int i = 1; i <= 5; i++)
+        assert_non_null(living(f, i));
+    rounds(f, 18, 1);
+    for (int i = 1; i <= 5; i++)
+        assert_int_equal(living(f, i) != NULL, i == 1);
+}
+
+/* ---- told ---- */
+
+struct told {
+    int n[TL_GONE_CAUSES];
+    int64_t epoch;
+};
+
+static void on_gone(void *arg, const struct tl_peer *p, enum tl_gone_cause cause)
+{
+    struct told *told = arg;
+    told->n[cause]++;
+    told->epoch = p->epoch;
+}
+
+static void gone_is_told_once_with_its_cause(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {0};
+    f->view.on_gone = on_gone;
+    f->view.arg = &told;
+    assert_true(peer(f, 1, 50));
+    for (int i = 0; i < 9; i++)
+        (void)own(f);
+    assert_int_equal(told.n[TL_GONE_MISSED], 1);
+    assert_true(peer(f, 1, 50));
+    assert_true(peer(f, 1, 60));
+    assert_int_equal(told.n[TL_GONE_EPOCH], 1);
+    assert_true(told.epoch == 50);
+    tl_presence_owe(&f->view, CONVERSATION, 1, 3);
+    for (int i = 0; i < 9; i++)
+        (void)peer(f, 1, 60);
+    assert_int_equal(told.n[TL_GONE_STUCK], 1);
+    assert_int_equal(told.n[TL_GONE_MISSED], 1);
+    assert_true(peer(f, 1, 70)); /* of one that was gone there is no news */
+    assert_int_equal(told.n[TL_GONE_EPOCH], 1);
 }
 
 static void only_peer_is_gone_without_waiting(void **state)
@@ -314,6 +485,84 @@ static void peer_that_reads_but_behind_what_it_owes_is_gone(void **state)
     for (int i = 0; i < 5; i++)
         (void)peer_read(f, 1, 101 + i); /* to 105: none passed 200 */
     assert_null(living(f, 1));
+}
+
+/* n records of each of the peers 1 to last; those up to `reading` pass what they owe. */
+static void reads(struct fixture *f, int n, int last, int reading, int64_t at)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 1; k <= last; k++)
+            (void)peer_read(f, k, k <= reading ? at + 1 : at);
+}
+
+static void owe(struct fixture *f, int last, int64_t at)
+{
+    for (int k = 1; k <= last; k++) {
+        (void)peer_read(f, k, at);
+        tl_presence_owe(&f->view, CONVERSATION, k, at);
+    }
+}
+
+/* A broker that was away serves the mailboxes later than presence: that is no fault of those who read
+ * them, and nobody else would read more. */
+static void all_that_do_not_read_at_once_wait(void **state)
+{
+    struct fixture *f = *state;
+    owe(f, 2, 100);
+    reads(f, 23, 2, 0, 100);
+    assert_non_null(living(f, 1));
+    assert_non_null(living(f, 2));
+    reads(f, 1, 2, 0, 100); /* three seconds */
+    assert_null(living(f, 1));
+    assert_null(living(f, 2));
+}
+
+static void all_that_do_not_read_at_once_wait_though_others_get_nothing(void **state)
+{
+    struct fixture *f = *state;
+    for (int k = 3; k <= 9; k++)
+        (void)peer_read(f, k, 100); /* they have no calls of ours: they prove nothing */
+    owe(f, 2, 100);
+    reads(f, 20, 2, 0, 100);
+    assert_non_null(living(f, 1));
+    assert_non_null(living(f, 2));
+    reads(f, 1, 2, 2, 100);
+    reads(f, 30, 2, 0, 101);
+    assert_non_null(living(f, 1));
+}
+
+static void one_that_does_not_read_is_gone_while_another_does(void **state)
+{
+    struct fixture *f = *state;
+    owe(f, 2, 100);
+    reads(f, 5, 2, 1, 100);
+    assert_non_null(living(f, 1));
+    assert_null(living(f, 2));
+}
+
+/* Two stuck, one record apart: none of them may slip through for having come first. */
+static void at_once_is_not_at_the_very_same_record(void **state)
+{
+    struct fixture *f = *state;
+    owe(f, 3, 100);
+    (void)peer_read(f, 1, 100);
+    reads(f, 5, 3, 0, 100);
+    for (int k = 1; k <= 3; k++)
+        assert_non_null(living(f, k));
+}
+
+static void mailbox_made_anew_owes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(peer_read(f, 1, 70000));
+    tl_presence_owe(&f->view, CONVERSATION, 1, 70000);
+    for (int i = 0; i < 5; i++)
+        (void)peer_read(f, 1, 70000);
+    assert_null(living(f, 1));
+    assert_true(peer_read(f, 1, 3)); /* it reads the new one */
+    for (int i = 0; i < 9; i++)
+        assert_false(peer_read(f, 1, 3));
+    assert_non_null(living(f, 1));
 }
 
 static void owing_more_does_not_give_more_time(void **state)
@@ -528,6 +777,29 @@ static void admits_only_what_a_death_of_any_leaves_room_for(void **state)
     }
 }
 
+static void governed(struct fixture *f, int number, int new_calls)
+{
+    struct tl_presence r = record(CONVERSATION, number, 50);
+    r.new_calls = (struct tl_opt_int){.set = true, .value = new_calls};
+    (void)take(f, &r, false);
+}
+
+static void governor_keeps_new_calls_away_but_not_those_that_go_on(void **state)
+{
+    struct fixture *f = *state;
+    governed(f, 1, 0);
+    governed(f, 2, 1);
+    assert_true(admits(f));
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(chosen(f, "call", PAIR(i % 2, i / 2), -1), 2);
+    tl_presence_promise(&f->view, CONVERSATION, 2, 1);
+    assert_false(admits(f));
+    assert_int_not_equal(chosen(f, "call", 0, -1), -1);
+    governed(f, 2, 0);
+    assert_false(admits(f));
+    assert_int_equal(chosen(f, "call", 0, 2), 1);
+}
+
 static void promise_counts_until_it_is_taken_back(void **state)
 {
     struct fixture *f = *state;
@@ -631,7 +903,13 @@ static void admits_does_not_depend_on_the_order_of_equals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(epoch_is_the_offset_of_the_first_record),
+        TEST(run_counts_from_the_record_that_names_its_epoch),
+        TEST(two_first_records_of_one_run_are_one_run),
+        TEST(first_record_of_a_dead_run_behind_the_next_run_changes_nothing),
+        TEST(dead_run_is_visible_until_the_next_one_names_its_epoch),
+        TEST(number_runs_anew_in_a_topic_made_anew),
+        TEST(late_record_does_not_revive_a_run_in_the_same_topic),
+        TEST(same_epoch_in_two_topics_is_decided_by_the_run),
         TEST(peer_is_gone_after_five_own_records_without_one_of_its),
         TEST(peer_that_speaks_in_between_is_not_gone),
         TEST(nobody_is_gone_while_the_own_records_do_not_come_back),
@@ -645,12 +923,19 @@ int main(void)
         TEST(over_half_of_the_fleet_at_once_waits),
         TEST(over_half_of_the_fleet_that_comes_back_was_never_gone),
         TEST(half_of_the_fleet_is_gone_at_once),
+        TEST(over_half_of_the_fleet_a_record_apart_waits),
+        TEST(gone_is_told_once_with_its_cause),
         TEST(only_peer_is_gone_without_waiting),
         TEST(peer_that_does_not_read_its_mailbox_is_gone_after_five_of_its_records),
         TEST(peer_that_does_not_read_stays_gone_until_it_does),
         TEST(peer_that_did_not_read_comes_back_with_a_new_run),
         TEST(peer_that_passes_what_it_owed_lives),
         TEST(peer_that_reads_but_behind_what_it_owes_is_gone),
+        TEST(all_that_do_not_read_at_once_wait),
+        TEST(all_that_do_not_read_at_once_wait_though_others_get_nothing),
+        TEST(one_that_does_not_read_is_gone_while_another_does),
+        TEST(at_once_is_not_at_the_very_same_record),
+        TEST(mailbox_made_anew_owes_nothing),
         TEST(owing_more_does_not_give_more_time),
         TEST(owing_to_an_unknown_peer_is_nothing),
         TEST(draining_is_told_once),
@@ -663,6 +948,7 @@ int main(void)
         TEST(freest_asks_for_no_room_and_leaves_out_who_refused),
         TEST(admits_while_the_others_can_absorb_the_fullest),
         cmocka_unit_test(admits_only_what_a_death_of_any_leaves_room_for),
+        TEST(governor_keeps_new_calls_away_but_not_those_that_go_on),
         TEST(promise_counts_until_it_is_taken_back),
         TEST(promises_of_other_ingests_may_go_anywhere),
         TEST(has_counts_who_lives_and_does_not_drain),
