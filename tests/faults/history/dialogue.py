@@ -1,0 +1,149 @@
+"""Whether each turn of the caller has one answer: at the ear, and in the log."""
+import collections
+
+from . import fence, told, truth
+from .model import Finding
+
+NOT_UNDERSTOOD = "I am sorry, I did not understand that."
+STILL_THERE = "Are you still there?"
+PROMPT_US = 8_000_000  # who asks whether somebody is there has waited so long
+PATIENCE_US = 5_000_000  # who hangs up sooner did not want an answer
+
+
+def blocks(said, heard):
+    """[(phrase or None, what the AI began to say behind it, and before the next one)]"""
+    found = [(None, [])]
+    for turn in truth.in_order(said, heard):
+        if turn.speaker == "CUSTOMER":
+            found.append((turn, []))
+        else:
+            found[-1][1].append(turn)
+    return found
+
+
+class Dialogue:
+    """One call at the ear."""
+
+    def __init__(self, call, history, said, heard):
+        self.call, self.answers = call, history.answers
+        self.blocks = blocks(said, heard)
+        self.ended_us = call.report["created_us"] + (call.report["ended_ms"] or 0) * 1000
+
+    def finding(self, kind, phrase, sentence, **evidence):
+        to = phrase.text if phrase else None
+        return Finding(kind, self.call.call_id, sentence, 1, {"to": to, "at": "ear", **evidence})
+
+    def parts(self, phrase):
+        return self.answers.get(phrase.text, {}).get("parts") if phrase else None
+
+    def check(self):
+        for i, (phrase, spoken) in enumerate(self.blocks):
+            yield from self._check_twice(i, phrase, spoken)
+            yield from self._check_unasked(i, phrase, spoken)
+            if phrase and not phrase.is_gap and self.parts(phrase):
+                yield from self._check_missing(i, phrase, spoken)
+
+    def _check_twice(self, i, phrase, spoken):
+        whole = collections.Counter(h.text for h in spoken if h.is_whole and h.text)
+        for text, n in whole.items():
+            if n > 1 and not (text == NOT_UNDERSTOOD and self._near_gap(i)):
+                yield self.finding("turn_answered_twice", phrase, text, times=n)
+        finished = set()  # and one that begins again behind its own end
+        for h in spoken:
+            if h.is_whole:
+                finished.add(h.text)
+            elif h.text in finished:
+                yield Finding("word_doubled", self.call.call_id, h.heard_text, len(h.words),
+                              {"at": "ear", "of": h.text, "why": "begins again behind its end"})
+
+    def _near_gap(self, i):
+        return any(p and p.is_gap for p, _ in self.blocks[max(0, i - 1):i + 1])
+
+    def _check_unasked(self, i, phrase, spoken):
+        """Whole sentences that belong to another turn, or to none."""
+        parts = self.parts(phrase)
+        if not parts or phrase.is_gap:
+            return
+        earlier = {part for p, _ in self.blocks[1:i] for part in self.parts(p) or ()}
+        quiet_from = phrase.end_us
+        for h in spoken:
+            waited, quiet_from = h.start_us - quiet_from, h.end_us
+            if not h.is_whole or h.text in parts or not h.text:
+                continue
+            if h.text in earlier:
+                if not self._late(i, h.text):
+                    yield self.finding("turn_answered_twice", phrase, h.text, why="answered before")
+            elif h.text == STILL_THERE and waited >= PROMPT_US:
+                pass
+            elif h.text == NOT_UNDERSTOOD and self._near_gap(i):
+                pass
+            else:
+                yield self.finding("answer_unasked", phrase, h.text)
+
+    def _late(self, i, text):
+        """It answers an earlier phrase that had no answer before."""
+        for p, spoken in self.blocks[1:i]:
+            if text in (self.parts(p) or ()) and not any(h.text == text and h.is_whole for h in spoken):
+                return True
+        return False
+
+    def _check_missing(self, i, phrase, spoken):
+        is_last = i + 1 == len(self.blocks)
+        until_us = self.ended_us if is_last else self.blocks[i + 1][0].start_us
+        whole = {h.text for h in spoken if h.is_whole}
+        later = {h.text for _, more in self.blocks[i + 1:] for h in more if h.is_whole}
+        began = {h.text for h in spoken}
+        talked_over = spoken and not is_last and spoken[-1].end_us > until_us - 200_000
+        for part in self.parts(phrase):
+            if part in whole or part in later and not is_last:
+                continue
+            if talked_over and (part in began or spoken):
+                continue  # barge-in
+            if until_us - phrase.end_us < PATIENCE_US or self._ended_by_ai(is_last):
+                continue
+            yield self.finding("answer_missing", phrase, part,
+                               waited_ms=(until_us - phrase.end_us) // 1000,
+                               heard=[h.heard_text for h in spoken])
+
+    def _ended_by_ai(self, is_last):
+        return is_last and truth.ended_how(self.call) != "caller"
+
+
+def is_part_of_one(texts, answers):
+    """These finals are one answer: its sentences, its two halves, or a cut beginning and all of it."""
+    for answer in answers.values():
+        parts = answer["parts"]
+        if all(any(p.startswith(t.rstrip()) or p.endswith(t.lstrip()) for p in parts) for t in texts):
+            whole = [t for t in texts if t in parts]
+            return len(whole) == len(set(whole))
+    whole = max(texts, key=len)
+    return all(whole.startswith(t) for t in texts) and texts.count(whole) == 1
+
+
+def check_answers_in_log(call, history, said):
+    """Two answers to one position of the caller; a sentence more often than it was asked for."""
+    events, _ = fence.read(call.events)
+    spoken = [f for f in told.finals(events) if f.speaker == "AI" and f.text.strip()]
+    by_position = collections.defaultdict(list)
+    for final in spoken:
+        if final.answers_to:
+            by_position[final.answers_to].append(final)
+    twice = set()
+    for position, group in by_position.items():
+        texts = [f.text for f in group]
+        if len(group) > 1 and not is_part_of_one(texts, history.answers):
+            twice.update(texts)
+            yield Finding("turn_answered_twice", call.call_id, texts[-1], 1,
+                          {"at": "log", "answers_to": position, "answers": texts})
+    asked = collections.Counter(p for s in said for p in history.answers.get(s.text, {}).get("parts", ()))
+    for text, n in collections.Counter(f.text for f in spoken).items():
+        if text in asked and n > max(1, asked[text]) and text not in twice:
+            yield Finding("turn_answered_twice", call.call_id, text, n - asked[text],
+                          {"at": "log", "asked": asked[text], "finals": n})
+
+
+def check_dialogue(call, history, said, heard):
+    at_ear = list(Dialogue(call, history, said, heard).check())
+    yield from at_ear
+    known = {f.words for f in at_ear if f.kind == "turn_answered_twice"}
+    yield from (f for f in check_answers_in_log(call, history, said) if f.words not in known)

@@ -1,0 +1,142 @@
+"""Words said and heard against words recorded."""
+import dataclasses
+
+from . import fence, told, truth, words
+from .model import Finding
+
+UNCLEAR = "unintelligible"
+MARK_WORDS = 2  # what was heard of a cut sentence is known to 200 ms: marks come back so often
+MARK_MS = 400  # and what is said again when a line died: a mark, and one on its way
+
+
+@dataclasses.dataclass
+class Count:
+    """Words of one call."""
+
+    said: int = 0  # by the caller, and by the AI at the ear
+    gap: int = 0
+    again: int = 0  # of a sentence that was cut by a death and said again from its beginning
+
+
+def clean(words_of_final):
+    return [w for w in words_of_final if w != UNCLEAR]
+
+
+class Words:
+    """Both sides of one call: findings and a Count."""
+
+    def __init__(self, call, said, heard):
+        self.call, self.said, self.heard = call, said, heard
+        events, _ = fence.read(call.events)
+        self.finals = [f for f in told.finals(events) if f.event["leg"] == "caller"]
+        self.count = Count()
+        self.places = []  # (truth turn, final) that say the same
+
+    def finding(self, kind, some, **evidence):
+        return Finding(kind, self.call.call_id, " ".join(some), len(some), evidence)
+
+    def check(self):
+        found = [*self._check_caller(), *self._check_ai(), *self._check_order()]
+        return found, self.count
+
+    # ---- the caller ----
+
+    def _check_caller(self):
+        finals = [f for f in self.finals if f.speaker == "CUSTOMER"]
+        self.count.said += sum(len(s.words) for s in self.said)
+        match = words.match([s.words for s in self.said], [clean(f.words) for f in finals])
+        self.places += [(self.said[i], finals[j]) for i, j in match.pairs]
+        too_much = dict(match.left_told)
+        for i, lost in match.left_said.items():
+            phrase = self.said[i]
+            if phrase.is_gap:
+                self.count.gap += len(lost)
+                continue
+            elsewhere = next((j for j, told_ in too_much.items() if told_ == lost), None)
+            if elsewhere is not None:
+                del too_much[elsewhere]
+                yield self.finding("word_misplaced", lost, speaker="CUSTOMER",
+                                   offset=finals[elsewhere].event["offset"])
+            else:
+                yield self.finding("word_lost", lost, speaker="CUSTOMER", of=phrase.text,
+                                   said_us=[phrase.start_us, phrase.end_us],
+                                   finals=[f.text for f in finals])
+        for j, some in too_much.items():
+            was_said = any(words.is_run_of(some, s.words) for s in self.said)
+            yield self.finding("word_doubled" if was_said else "word_invented", some,
+                               speaker="CUSTOMER", offset=finals[j].event["offset"],
+                               final=finals[j].text)
+        yield from self._check_unclear(finals)
+
+    def _check_unclear(self, finals):
+        """Damaged sound comes of a gap only: two pieces each, before it and behind it."""
+        unclear = [f for f in finals if UNCLEAR in f.words]
+        allowed = 2 * sum(s.is_gap for s in self.said)
+        for final in unclear[allowed:]:
+            yield self.finding("word_invented", [UNCLEAR], speaker="CUSTOMER", final=final.text,
+                               offset=final.event["offset"])
+
+    # ---- the AI ----
+
+    def _check_ai(self):
+        finals = [f for f in self.finals if f.speaker == "AI"]
+        known = [h for h in self.heard if h.text]
+        yield from self._check_sound()
+        self.count.said += sum(len(h.words) for h in known)
+        match = words.match([h.words for h in known], [f.words for f in finals])
+        self.places += [(known[i], finals[j]) for i, j in match.pairs]
+        too_much = dict(match.left_told)
+        for i, lost in match.left_said.items():
+            yield from self._unrecorded(known, i, lost, too_much, finals)
+        for j, some in too_much.items():
+            final = finals[j]
+            cut = final.utterance["interrupted"] or any(not h.is_whole for h in known)
+            if not (cut and len(some) <= MARK_WORDS):
+                yield self.finding("answer_not_at_ear", some, final=final.text,
+                                   offset=final.event["offset"])
+        self.count.again += sum(
+            len(a.words) for a, b in zip(known, known[1:])
+            if not a.is_whole and a.text == b.text and b.pieces[0][0] == 0)
+
+    def _unrecorded(self, known, i, lost, too_much, finals):
+        """The ear heard what no final has."""
+        sentence = known[i]
+        if not sentence.is_whole and len(lost) <= MARK_WORDS:
+            return
+        elsewhere = next((j for j, told_ in too_much.items() if told_ == lost), None)
+        if elsewhere is not None:
+            del too_much[elsewhere]
+            yield self.finding("word_misplaced", lost, speaker="AI",
+                               offset=finals[elsewhere].event["offset"])
+        elif any(h is not sentence and h.text == sentence.text for h in known):
+            yield self.finding("word_doubled", lost, speaker="AI", at="ear", of=sentence.text,
+                               heard_us=[sentence.start_us, sentence.end_us])
+        else:
+            yield self.finding("word_lost", lost, speaker="AI", of=sentence.text,
+                               heard_us=[sentence.start_us, sentence.end_us],
+                               finals=[f.text for f in finals])
+
+    def _check_sound(self):
+        for h in self.heard:
+            if not h.text:
+                yield self.finding("sound_unknown", [], heard_us=[h.start_us, h.end_us])
+            elif h.pieces[0][0] > 0:
+                yield self.finding("answer_not_at_ear", truth.words_of(h.text), of=h.text,
+                                   why="only its rest was heard", pieces=h.pieces, size=h.size)
+            elif h.skipped_ms():
+                yield self.finding("answer_not_at_ear", truth.words_of(h.text), of=h.text,
+                                   why="a part was left out", pieces=h.pieces, size=h.size)
+            elif h.repeated_ms() > MARK_MS:
+                yield self.finding("word_doubled", truth.words_of(h.text), of=h.text, at="ear",
+                                   why="goes on before where it was cut", pieces=h.pieces,
+                                   size=h.size)
+
+    # ---- order ----
+
+    def _check_order(self):
+        """Of turns that stand whole on both sides: one that ended before another began is before it."""
+        at = sorted(self.places, key=lambda p: p[1].event["offset"])
+        for (a, f), (b, g) in zip(at, at[1:]):
+            if b.end_us <= a.start_us:
+                yield self.finding("word_misplaced", b.words, offset=g.event["offset"],
+                                   behind=f.text, speaker=b.speaker)

@@ -1,0 +1,111 @@
+"""Holds two tellings of the same words against each other: what was said, and what was recorded.
+
+First whole turns are matched (most are the same), then words between two matched turns. A mask such as
+[CARD_1] stands for any words. What is left over on one side was lost, on the other it is too much."""
+import bisect
+import dataclasses
+
+MASK_WORDS_MAX = 24
+
+
+@dataclasses.dataclass
+class Match:
+    """Of each turn, by its index: the words that found no partner, and the partner of whole turns."""
+
+    left_said: dict  # index of a truth turn: [words]
+    left_told: dict  # index of a record turn: [words]
+    pairs: list  # [(truth index, record index)], both rising
+
+
+def common(a, b, weight, same):
+    """Pairs of the heaviest common subsequence. `same(x, y)`, `weight(x)`."""
+    best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i in reversed(range(len(a))):
+        for j in reversed(range(len(b))):
+            best[i][j] = max(best[i + 1][j], best[i][j + 1])
+            if same(a[i], b[j]):
+                best[i][j] = max(best[i][j], best[i + 1][j + 1] + weight(a[i]))
+    pairs, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        if same(a[i], b[j]) and best[i][j] == best[i + 1][j + 1] + weight(a[i]):
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def is_mask(word):
+    return word.startswith("[")
+
+
+def align_words(a, b):
+    """Indexes of the words of `a` and of `b` that found no partner; a mask in `b` takes words of `a`."""
+    best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    step = {}
+    for i in reversed(range(len(a) + 1)):
+        for j in reversed(range(len(b) + 1)):
+            options = []
+            if i < len(a) and j < len(b) and a[i] == b[j]:
+                options.append((best[i + 1][j + 1] + 1, (1, 1)))
+            if j < len(b) and is_mask(b[j]):
+                options += [(best[i + k][j + 1] + k, (k, 1))
+                            for k in range(1, min(MASK_WORDS_MAX, len(a) - i) + 1)]
+            if i < len(a):
+                options.append((best[i + 1][j], (1, 0)))
+            if j < len(b):
+                options.append((best[i][j + 1], (0, 1)))
+            if options:
+                best[i][j], step[i, j] = max(options, key=lambda o: o[0])
+    left_a, left_b, i, j = [], [], 0, 0
+    while (i, j) in step:
+        di, dj = step[i, j]
+        if not dj:
+            left_a.append(i)
+        elif not di:
+            left_b.append(j)
+        i, j = i + di, j + dj
+    return left_a, left_b
+
+
+def match(truth, record):
+    """`truth` and `record`: turns as lists of words."""
+    pairs = common(truth, record, lambda turn: len(turn) ** 2 + 1, lambda x, y: x == y and bool(x))
+    left_said, left_told = {}, {}
+    bounds = [(-1, -1), *pairs, (len(truth), len(record))]
+    for (i0, j0), (i1, j1) in zip(bounds, bounds[1:]):
+        _match_between(truth, record, range(i0 + 1, i1), range(j0 + 1, j1), left_said, left_told)
+    return Match(left_said, left_told, pairs)
+
+
+def _match_between(truth, record, some_said, some_told, left_said, left_told):
+    a = [(w, i) for i in some_said for w in truth[i]]
+    b = [(w, j) for j in some_told for w in record[j]]
+    left_a, left_b = align_words([w for w, _ in a], [w for w, _ in b])
+    for k in left_a:
+        left_said.setdefault(a[k][1], []).append(a[k][0])
+    for k in left_b:
+        left_told.setdefault(b[k][1], []).append(b[k][0])
+
+
+def is_run_of(words, text):
+    """Whether `words` stand in `text` one behind the other."""
+    n = len(words)
+    return any(text[i:i + n] == words for i in range(len(text) - n + 1))
+
+
+def out_of_order(values):
+    """Indexes of values that do not belong to the longest rising run through them."""
+    tails, at, before = [], [], {}
+    for i, value in enumerate(values):
+        k = bisect.bisect_right(tails, value)
+        tails[k:k + 1] = [value]
+        at[k:k + 1] = [i]
+        before[i] = at[k - 1] if k else None
+    kept, i = set(), at[-1] if at else None
+    while i is not None:
+        kept.add(i)
+        i = before[i]
+    return [i for i in range(len(values)) if i not in kept]
