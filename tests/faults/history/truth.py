@@ -70,7 +70,7 @@ class Heard:
 def text_to(text, size, of):
     if size >= of:
         return text
-    return text[:len(text) * size // of].rpartition(" ")[0]
+    return text[:len(text) * size // of + 1].rpartition(" ")[0]
 
 
 # ---- the line ----
