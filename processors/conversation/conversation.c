@@ -119,8 +119,9 @@ static void on_tick(void *arg)
     HASH_ITER (hh, self->dialogs, d, tmp)
         tl_dialog_tick(d, now_ms);
     count_tokens(self, now_ms);
-    if (self->draining && (!self->dialogs ||
-                           now_ms - self->drain_began_ms > self->settings.drain_ms) &&
+    bool is_empty = !self->dialogs && !tl_stories_pending(tl_fleet_stories(self->fleet));
+    if (self->draining &&
+        (is_empty || now_ms - self->drain_began_ms > self->settings.drain_ms) &&
         self->on_drained) {
         void (*on_done)(void *) = self->on_drained;
         self->on_drained = NULL;
@@ -204,6 +205,7 @@ enum tl_status tl_conversation_create(struct tl_conversation *self, struct tl_er
                                                  .linger_ms = self->kafka.media_linger_ms};
     const struct tl_tail_options tail = {.name = "mailbox", .on_record = on_mailbox, .arg = self};
 
+    tl_fleet_stories(self->fleet)->repeats = &self->metrics.events_repeated;
     self->mailbox_offset_read = self->recalled_offset = -1;
     self->provider = (struct tl_openai_provider){.net = self->net,
                                                  .log = self->log,

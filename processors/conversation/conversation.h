@@ -24,6 +24,7 @@ struct tl_conversation_metrics {
     struct tl_metric_vec lost;           /* reason */
     struct tl_metric_vec ended;          /* reason */
     struct tl_counter frames, frames_repeated, frames_padded;
+    struct tl_counter items_recalled, events_repeated;
     struct tl_metric_vec utterances;     /* speaker */
     struct tl_counter drafts, transcripts_failed, interruptions;
     struct tl_metric_vec ai_errors;      /* code */

@@ -2,7 +2,6 @@
  * the AI and of each word into the log. */
 #include "processors/conversation/dialog.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,23 +17,15 @@
 #include "processors/conversation/recall.h"
 
 #define FRAME_WAIT_MS 20000  /* without a frame: the AI session ends */
-#define FINALS_WAIT_MS 10000 /* for the last transcripts */
-#define STATE_WAIT_MS 60000  /* for a final state; then telephony closes */
-#define KEYED_PAUSE_MS 3000  /* between two keys: then the digits are complete */
 #define PENDING_MAX 3000     /* items: a minute of sound */
-#define CHECKPOINT_BYTES 16384
+#define HAND_OVER_MS 1000    /* told again: a word to ingest may get lost */
 
 /* ---- small things ---- */
 
-static int64_t call_now_ms(const struct tl_dialog *d)
-{
-    int64_t ms = tl_now_ms() - d->call_started_at;
-    return ms > 0 ? ms : 0;
-}
-
 struct tl_talk_now tl_dialog_now(const struct tl_dialog *d)
 {
-    return (struct tl_talk_now){.mono_ms = tl_mono_ms(), .call_ms = call_now_ms(d)};
+    int64_t call_ms = tl_now_ms() - d->call_started_at;
+    return (struct tl_talk_now){.mono_ms = tl_mono_ms(), .call_ms = call_ms > 0 ? call_ms : 0};
 }
 
 const struct tl_business *tl_dialog_business(const struct tl_dialog *d)
@@ -52,34 +43,33 @@ static void free_pending(struct tl_dialog *d)
     d->pending_n = 0;
 }
 
-static void dialog_release(struct tl_dialog *d)
+/* The talk and its AI session go: what is to be known comes from the log and the mailboxes. */
+void tl_dialog_forget_talk(struct tl_dialog *d)
 {
-    if (!d->gone || d->refs)
-        return;
-    free(d);
+    tl_dialog_ai_close(d);
+    if (d->has_talk)
+        tl_talk_finish(&d->talk);
+    d->has_talk = false;
+    tl_story_discard(d->story);
 }
 
-/* Out of the table, everything but the struct freed; deliveries under way still find that. */
-static void dialog_destroy(struct tl_dialog *d)
+void tl_dialog_destroy(struct tl_dialog *d)
 {
     struct tl_conversation *c = d->conversation;
 
-    if (d->gone)
-        return;
     HASH_DEL(c->dialogs, d);
     c->dialogs_n--;
     tl_gauge_set(&c->metrics.calls, c->dialogs_n);
-    d->gone = true;
     tl_closing_forget(c->closing, d);
     tl_recall_cancel(d->recall);
-    tl_dialog_ai_close(d);
+    tl_dialog_forget_talk(d);
+    tl_story_leave(d->story); /* what is in it gets into the log without us */
     tl_timer_finish(&d->retry_timer);
-    if (d->has_talk)
-        tl_talk_finish(&d->talk);
     tl_memory_finish(&d->memory);
     tl_buf_finish(&d->early);
     free_pending(d);
-    dialog_release(d);
+    free(d->sources);
+    free(d);
 }
 
 /* ---- to ingest ---- */
@@ -96,7 +86,8 @@ static void send_playback(struct tl_dialog *d, enum tl_playback_kind kind, struc
                                           .audio = audio,
                                           .text = text,
                                           .checkpoint_offset = d->checkpoint_offset};
-    tl_outbox_add(d->conversation->outbox, d->ingest, d->ingest_epoch, &item);
+    if (!d->is_claiming) /* else it is sent again when the claim stands in the log */
+        tl_outbox_add(d->conversation->outbox, d->ingest, d->ingest_epoch, &item);
 }
 
 /* "I do not hold this stream": the winner's claim, or the own one when there is none. */
@@ -130,7 +121,7 @@ void tl_dialog_drop(struct tl_dialog *d, const char *reason)
     tl_counter_add(tl_counter_of(&d->conversation->metrics.lost, reason), 1);
     tl_log_info(d->conversation->log, "call.dropped_here", TL_STR("call_id", d->call_id),
                 TL_STR("reason", reason));
-    dialog_destroy(d);
+    tl_dialog_destroy(d);
 }
 
 void tl_dialog_recall_failed(struct tl_dialog *d, const char *reason)
@@ -138,80 +129,11 @@ void tl_dialog_recall_failed(struct tl_dialog *d, const char *reason)
     tl_dialog_lost(d, &d->claim, NULL, reason); /* ingest claims again, here or elsewhere */
 }
 
-/* ---- into the log ---- */
-
-static struct tl_call_event event_of(struct tl_dialog *d)
-{
-    return (struct tl_call_event){.call_id = d->call_id,
-                                  .leg = d->leg,
-                                  .business_id = d->business_id,
-                                  .claim = &d->claim};
-}
-
-bool tl_dialog_send(struct tl_dialog *d, struct tl_call_event *event)
-{
-    struct tl_error err;
-
-    event->call_id = d->call_id;
-    event->leg = d->leg;
-    event->business_id = d->business_id;
-    event->claim = &d->claim;
-    d->changed = true;
-    if (tl_fleet_send_event(d->conversation->fleet, event, NULL, NULL, &err) == TL_OK)
-        return true;
-    tl_log_error(d->conversation->log, "call.event_not_sent", TL_STR("call_id", d->call_id),
-                 TL_STR("error", err.msg));
-    return false;
-}
-
-/* A draft of the AI on its way: its sound waits for it. */
-struct drafting {
-    struct tl_dialog *dialog;
-    struct tl_talk_turn *turn;
-};
-
-static void on_draft_logged(void *arg, const struct tl_delivery *delivery)
-{
-    struct drafting *drafting = arg;
-    struct tl_dialog *d = drafting->dialog;
-
-    tl_talk_on_draft_logged(&d->talk, drafting->turn, delivery->status == TL_OK, tl_dialog_now(d));
-    free(drafting);
-    d->refs--; /* not before: what is dropped meanwhile must stay until here */
-    dialog_release(d);
-}
+/* ---- what the talk asks for ---- */
 
 static void on_write(void *arg, const struct tl_utterance *utterance, struct tl_talk_turn *turn)
 {
-    static const char *const speakers[] = {"unknown", "ai", "customer", "agent"};
-    struct tl_dialog *d = arg;
-    struct tl_conversation *c = d->conversation;
-    struct tl_call_event event = event_of(d);
-    struct tl_error err;
-
-    event.utterance = (struct tl_utterance *)utterance;
-    d->changed = true;
-    if (utterance->final)
-        tl_counter_add(tl_counter_of(&c->metrics.utterances, speakers[utterance->speaker]), 1);
-    else
-        tl_counter_add(&c->metrics.drafts, 1);
-    if (utterance->transcript_failed)
-        tl_counter_add(&c->metrics.transcripts_failed, 1);
-    if (!turn) {
-        tl_dialog_send(d, &event);
-        return;
-    }
-    struct drafting *drafting = malloc(sizeof(*drafting));
-    if (!drafting)
-        abort();
-    *drafting = (struct drafting){d, turn};
-    d->refs++;
-    if (tl_fleet_send_event(c->fleet, &event, on_draft_logged, drafting, &err) == TL_OK)
-        return;
-    tl_log_warn(c->log, "call.draft_not_sent", TL_STR("call_id", d->call_id),
-                TL_STR("error", err.msg));
-    const struct tl_delivery failed = {.status = TL_RETRY, .error = err.msg};
-    on_draft_logged(drafting, &failed); /* the next tick tries again */
+    tl_dialog_write_utterance(arg, utterance, turn);
 }
 
 static void summarise(struct tl_dialog *d)
@@ -327,30 +249,29 @@ struct claiming {
 
 static void on_session_logged(void *arg, const struct tl_delivery *delivery)
 {
-    struct claiming *claiming = arg;
-    struct tl_dialog *d = claiming->dialog;
-    bool current = !d->gone && claiming->generation == d->generation;
+    struct claiming claiming = *(struct claiming *)arg;
+    struct tl_dialog *d = claiming.dialog;
 
-    if (current && delivery->status == TL_OK && delivery->offset >= 0) {
-        d->previous_S = d->S;
-        d->S = delivery->offset;
-        d->stage = TL_DIALOG_RECALLING;
-        if (claiming->is_known)
-            tl_recall_check(d);
-        else
-            tl_recall_start(d);
-    } else if (current) {
+    free(arg);
+    if (claiming.generation != d->generation || delivery->status == TL_CONFLICT)
+        return; /* a later claim is on its way, or the dialog goes */
+    if (delivery->status != TL_OK || delivery->offset < 0) { /* nobody can say where it stands */
         tl_dialog_lost(d, &d->claim, NULL, "log");
+        return;
     }
-    free(claiming);
-    d->refs--; /* not before: it may just have been dropped */
-    dialog_release(d);
+    d->previous_S = d->S;
+    d->S = delivery->offset;
+    d->stage = TL_DIALOG_RECALLING;
+    if (claiming.is_known)
+        tl_recall_check(d);
+    else
+        tl_recall_start(d);
 }
 
 static void claim_leg(struct tl_dialog *d, bool is_known)
 {
     struct tl_conversation *c = d->conversation;
-    struct tl_call_event event = event_of(d);
+    struct tl_call_event event = {0};
     const char *cause = is_known                                          ? "attachment"
                         : d->claim.number == 1 && d->claim.session == 1 ? "first"
                                                                           : "take_over";
@@ -368,25 +289,27 @@ static void claim_leg(struct tl_dialog *d, bool is_known)
                                          .business_version = d->business_version,
                                          .call_started_at = d->call_started_at,
                                          .cause = cause};
-    struct tl_error err;
     struct claiming *claiming = malloc(sizeof(*claiming));
 
     if (!claiming)
         abort();
     d->stage = TL_DIALOG_CLAIMING;
     d->began_us = tl_mono_us();
-    d->refs++;
     *claiming = (struct claiming){d, ++d->generation, is_known};
+    if (!is_known) {
+        tl_dialog_forget_talk(d);
+        d->claimed_at = tl_now_ms();
+        d->claimed_offset = d->started_offset;
+    }
     event.session_started = &session;
     tl_counter_add(tl_counter_of(&c->metrics.claims, cause), 1);
     tl_log_info(c->log, "call.claimed", TL_STR("call_id", d->call_id),
                 TL_STR("business_id", d->business_id), TL_STR("cause", cause),
                 TL_INT("number", d->claim.number), TL_INT("session", d->claim.session),
                 TL_INT("ingest", d->ingest));
-    if (tl_fleet_send_event(c->fleet, &event, on_session_logged, claiming, &err) == TL_OK)
-        return;
-    const struct tl_delivery failed = {.status = TL_RETRY, .error = err.msg};
-    on_session_logged(claiming, &failed);
+    tl_dialog_tell(d, &event, on_session_logged, claiming);
+    tl_story_hold(d->story); /* nothing of ours may count before that was read back */
+    d->is_claiming = true;
 }
 
 static struct tl_dialog *dialog_create(struct tl_conversation *c, const struct tl_uuid *call_id)
@@ -403,6 +326,7 @@ static struct tl_dialog *dialog_create(struct tl_conversation *c, const struct t
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
     d->last_words_ms = d->last_checkpoint_ms = tl_mono_ms();
     tl_buf_init(&d->early, 30 * 8000);
+    d->story = tl_story_create(tl_fleet_stories(c->fleet), d->call_id);
     HASH_ADD(hh, c->dialogs, call_uuid, sizeof(d->call_uuid), d);
     c->dialogs_n++;
     tl_counter_add(&c->metrics.calls_taken, 1);
@@ -444,7 +368,9 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
         refuse(c, batch, item, "draining");
         return;
     }
-    if (!d && tl_conversation_calls(c) >= c->settings.calls_max) {
+    /* a call that was somewhere already is taken in: admission has left the room */
+    bool is_new = claim.number == 1 && claim.session == 1;
+    if (!d && is_new && tl_conversation_calls(c) >= c->settings.calls_max) {
         refuse(c, batch, item, "capacity");
         return;
     }
@@ -454,7 +380,7 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
         send_lost(c, d->ingest, d->ingest_epoch, &d->call_uuid, d->stream_sid, &claim,
                   item->started->stream_sid, "higher_claim");
     if (d && d->stage == TL_DIALOG_ENDING) { /* the caller is back: the log knows everything */
-        dialog_destroy(d);
+        tl_dialog_destroy(d);
         d = NULL;
     }
     if (!d)
@@ -464,6 +390,12 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
     claim_leg(d, is_known);
 }
 
+/* A frame that is not for us: about once a second its ingest is told, for a word to it may get lost. */
+static bool is_reminder(const struct tl_media_item *item)
+{
+    return item->kind == TL_MEDIA_KIND_FRAME && item->n % 50 == 0;
+}
+
 void tl_dialog_on_stranger(struct tl_conversation *c, const struct tl_media_batch *batch,
                            const struct tl_media_item *item)
 {
@@ -471,7 +403,7 @@ void tl_dialog_on_stranger(struct tl_conversation *c, const struct tl_media_batc
         .number = item->number, .offset = item->offset, .session = item->session};
 
     tl_counter_add(tl_counter_of(&c->metrics.stale, "call"), 1);
-    if (item->kind == TL_MEDIA_KIND_FRAME && item->n % 50 == 0 && batch->ingest >= 0)
+    if (is_reminder(item) && batch->ingest >= 0)
         send_lost(c, batch->ingest, batch->ingest_epoch, &item->call_id, "", &claim, NULL,
                   "not_here");
 }
@@ -506,8 +438,7 @@ void tl_dialog_handle_pending(struct tl_dialog *d)
     d->pending = NULL;
     d->pending_n = 0;
     DL_FOREACH_SAFE (pending, item, tmp) {
-        if (!d->gone)
-            tl_dialog_handle(d, item);
+        tl_dialog_handle(d, item);
         free(item);
     }
 }
@@ -519,9 +450,7 @@ static void begin_rebuilt(struct tl_dialog *d)
 
     if (m->call_started_at)
         d->call_started_at = m->call_started_at;
-    tl_dialog_ai_close(d); /* of a claim before: it has heard what is to be heard again */
-    if (d->has_talk)
-        tl_talk_finish(&d->talk);
+    tl_dialog_forget_talk(d); /* of a claim before: it has heard what is to be heard again */
     create_talk(d);
     d->heard_n = -1;
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
@@ -547,11 +476,34 @@ static void hear_again(struct tl_dialog *d)
     }
 }
 
+/* One line tells the story of a take-over. */
+static void tell_live(struct tl_dialog *d, enum tl_dialog_return how)
+{
+    const char *event = how == TL_DIALOG_REATTACHED    ? "call.reattached"
+                        : how == TL_DIALOG_HEARS_AGAIN ? "call.hears_again"
+                        : d->predecessor[0]            ? "call.taken_over"
+                                                       : "call.live";
+    int64_t took_us = tl_mono_us() - d->began_us;
+    const struct tl_memory *m = &d->memory;
+
+    if (how == TL_DIALOG_REBUILT && d->predecessor[0])
+        tl_histogram_observe(&d->conversation->metrics.take_over, took_us);
+    tl_log_info(d->conversation->log, event, TL_STR("call_id", d->call_id),
+                TL_STR("from", d->predecessor), TL_INT("number", d->claim.number),
+                TL_INT("session", d->claim.session), TL_INT("ingest", d->ingest),
+                TL_INT("turns", m->turns_n), TL_INT("open_drafts", m->drafts_n),
+                TL_INT("open_intents", m->intents_n), TL_INT("items_recalled", d->recalled_n),
+                TL_INT("mailboxes", d->sources_n), TL_INT("log_offset", d->S),
+                TL_INT("took_us", took_us));
+}
+
 void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
 {
     d->stage = TL_DIALOG_LIVE;
+    d->is_claiming = false;
     if (how == TL_DIALOG_REBUILT)
         begin_rebuilt(d);
+    tl_story_release(d->story);
     if (how == TL_DIALOG_REATTACHED)
         tl_talk_resend(&d->talk, tl_dialog_now(d));
     if (how == TL_DIALOG_HEARS_AGAIN)
@@ -562,11 +514,7 @@ void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
         tl_dialog_ai_return(d);
     else if (!d->end_asked)
         tl_dialog_ai_open(d);
-    tl_log_info(d->conversation->log, "call.live", TL_STR("call_id", d->call_id),
-                TL_INT("took_us", tl_mono_us() - d->began_us), TL_INT("turns", d->memory.turns_n),
-                TL_STR("how", how == TL_DIALOG_REBUILT      ? "rebuilt"
-                              : how == TL_DIALOG_REATTACHED ? "reattached"
-                                                            : "hears_again"));
+    tell_live(d, how);
     if (d->conversation->draining) /* it was on its way when draining began */
         tl_dialog_hand_over(d);
 }
@@ -598,55 +546,6 @@ static void hear_frame(struct tl_dialog *d, const struct tl_dialog_item *item)
     tl_counter_add(&c->metrics.frames, 1);
     tl_ear_heard(&d->ear, &place, (int64_t)item->len);
     tl_dialog_ai_hear(d, (struct tl_bytes){(const uint8_t *)item->data, item->len});
-}
-
-/* Digits one by one would spell a card number in the log: they are masked together. */
-static void write_keyed(struct tl_dialog *d)
-{
-    struct tl_call_event event = {0};
-    struct tl_redacted red;
-    struct tl_keyed keyed = {.keyed_ms = call_now_ms(d)};
-    struct tl_error err;
-
-    d->keyed_due_ms = 0;
-    if (!d->keyed[0])
-        return;
-    tl_redacted_init(&red);
-    if (tl_redactor_text(d->talk.redactor, TL_REDACT_KEYED, d->keyed, strlen(d->keyed), &red,
-                         &err) == TL_OK) {
-        keyed.digits = tl_buf_str(&red.text);
-        keyed.media_to = &d->keyed_at;
-        event.keyed = &keyed;
-        tl_dialog_send(d, &event);
-    }
-    tl_redacted_finish(&red);
-    memset(d->keyed, 0, sizeof(d->keyed));
-}
-
-static void on_keyed(struct tl_dialog *d, const struct tl_dialog_item *item)
-{
-    size_t len = strlen(d->keyed);
-
-    d->keyed[len] = item->data[0];
-    d->keyed_at = (struct tl_position){
-        .number = item->claim.number, .offset = item->claim.offset, .n = item->n};
-    d->last_words_ms = tl_mono_ms();
-    d->keyed_due_ms = d->last_words_ms + KEYED_PAUSE_MS;
-    if (item->data[0] == '#' || len + 2 == sizeof(d->keyed))
-        write_keyed(d);
-}
-
-static void on_stopped(struct tl_dialog *d)
-{
-    if (d->stage == TL_DIALOG_ENDING)
-        return;
-    d->stopped = true;
-    d->stage = TL_DIALOG_ENDING;
-    d->ending_since_ms = tl_mono_ms();
-    write_keyed(d);
-    tl_talk_stop(&d->talk, tl_dialog_now(d));
-    tl_dialog_ai_last_words(d);
-    tl_closing_watch(d->conversation->closing, d);
 }
 
 static void on_marked(struct tl_dialog *d, const struct tl_dialog_item *item)
@@ -704,10 +603,10 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         on_marked(d, item);
         break;
     case TL_MEDIA_KIND_KEYED:
-        on_keyed(d, item);
+        tl_dialog_on_keyed(d, item);
         break;
     case TL_MEDIA_KIND_STOPPED:
-        on_stopped(d);
+        tl_dialog_on_stopped(d);
         break;
     default:
         break;
@@ -737,6 +636,9 @@ void tl_dialog_on_item(struct tl_dialog *d, const struct tl_media_batch *batch,
     }
     if (tl_attachment_compare(&claim, &d->claim) != 0) {
         tl_counter_add(tl_counter_of(&d->conversation->metrics.stale, "attachment"), 1);
+        if (is_reminder(from) && tl_attachment_compare(&claim, &d->claim) < 0)
+            send_lost(d->conversation, batch->ingest, batch->ingest_epoch, &d->call_uuid, "",
+                      &d->claim, d->stream_sid, "higher_claim");
         return;
     }
     d->last_frame_ms = tl_mono_ms();
@@ -753,172 +655,6 @@ void tl_dialog_on_item(struct tl_dialog *d, const struct tl_media_batch *batch,
         keep_pending(d, &u.item);
 }
 
-/* ---- the end ---- */
-
-void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sentence,
-                       const char *dial_number)
-{
-    struct tl_call_event event = {0};
-    struct tl_uuid id = tl_uuid_v4();
-    char intent_id[TL_UUID_TEXT_LEN + 1];
-
-    if (d->end_asked)
-        return;
-    json_t *arguments = json_pack("{s:s}", "reason", reason);
-    if (sentence)
-        (void)json_object_set_new(arguments, "sentence", json_string(sentence));
-    if (dial_number && *dial_number)
-        (void)json_object_set_new(arguments, "dial_number", json_string(dial_number));
-    char *text = json_dumps(arguments, JSON_COMPACT);
-    tl_uuid_format(&id, intent_id);
-    struct tl_tool_intent intent = {
-        .intent_id = intent_id,
-        .name = "end_call",
-        .arguments = text ? text : "{}",
-        .answers_to = d->has_talk && d->talk.has_answers_to ? &d->talk.answers_to : NULL,
-        .provider_call_id = d->end_call_id[0] ? d->end_call_id : NULL};
-    event.tool_intent = &intent;
-    d->end_asked = tl_dialog_send(d, &event);
-    if (d->end_asked) {
-        (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
-        tl_log_info(d->conversation->log, "call.end_asked", TL_STR("call_id", d->call_id),
-                    TL_STR("reason", reason), TL_BOOL("sentence", sentence != NULL));
-    } else { /* the tick asks again */
-        d->wants_end = true;
-        if (!d->end_reason[0])
-            (void)snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
-    }
-    free(text);
-    json_decref(arguments);
-}
-
-static void write_closed(struct tl_dialog *d)
-{
-    struct tl_call_event event = {0};
-    bool is_failed = d->memory.state == TL_CALL_STATE_FAILED;
-    struct tl_closed closed = {.state = is_failed ? TL_CALL_STATE_FAILED : TL_CALL_STATE_COMPLETED,
-                               .reason = d->end_reason[0] ? d->end_reason
-                                         : d->end_asked   ? "ended_by_ai"
-                                                          : "caller_hung_up",
-                               .duration_s = (int32_t)(call_now_ms(d) / 1000),
-                               .utterances = d->memory.utterances};
-
-    event.closed = &closed;
-    tl_dialog_send(d, &event);
-    tl_counter_add(tl_counter_of(&d->conversation->metrics.ended, closed.reason), 1);
-    tl_log_info(d->conversation->log, "call.closed", TL_STR("call_id", d->call_id),
-                TL_STR("reason", closed.reason), TL_INT("utterances", closed.utterances),
-                TL_INT("duration_s", closed.duration_s));
-    dialog_destroy(d);
-}
-
-void tl_dialog_on_event(struct tl_dialog *d, const struct tl_call_event *event)
-{
-    if (event->changed)
-        d->memory.state = tl_call_state_advance(d->memory.state, event->changed->state);
-    if (event->closed) {
-        tl_dialog_drop(d, "closed_by_other");
-        return;
-    }
-    if (event->session_started && event->claim && tl_claim_compare(event->claim, &d->claim) > 0) {
-        tl_dialog_drop(d, "taken_over");
-        return;
-    }
-    if (d->finals_written && tl_call_state_is_final(d->memory.state))
-        write_closed(d);
-}
-
-static void tick_ending(struct tl_dialog *d, int64_t now_ms)
-{
-    if (!d->finals_written &&
-        (tl_talk_is_idle(&d->talk) || now_ms - d->ending_since_ms > FINALS_WAIT_MS)) {
-        tl_dialog_ai_close(d);
-        tl_talk_give_up(&d->talk, tl_dialog_now(d));
-        d->finals_written = true;
-    }
-    if (!d->finals_written)
-        return;
-    if (tl_call_state_is_final(d->memory.state))
-        write_closed(d);
-    else if (now_ms - d->ending_since_ms > STATE_WAIT_MS)
-        tl_dialog_drop(d, "no_final_state");
-}
-
-/* ---- checkpoints ---- */
-
-static void on_checkpoint_logged(void *arg, const struct tl_delivery *delivery)
-{
-    struct tl_dialog *d = arg;
-
-    d->refs--;
-    if (!d->gone && delivery->status == TL_OK)
-        d->checkpoint_offset = delivery->offset; /* ingest learns it with the next item */
-    dialog_release(d);
-}
-
-static size_t list_history(const struct tl_memory *m, struct tl_history_turn *ret)
-{
-    size_t bytes = 0, first = m->turns_n;
-
-    while (first && bytes + strlen(m->turns[first - 1].text) < CHECKPOINT_BYTES / 2)
-        bytes += strlen(m->turns[--first].text) + 16;
-    for (size_t i = first; i < m->turns_n; i++)
-        ret[i - first] = (struct tl_history_turn){.speaker = m->turns[i].speaker,
-                                                  .text = m->turns[i].text,
-                                                  .turn = m->turns[i].turn};
-    return m->turns_n - first;
-}
-
-static size_t list_intents(const struct tl_memory *m, struct tl_open_intent *ret)
-{
-    for (size_t i = 0; i < m->intents_n; i++)
-        ret[i] = (struct tl_open_intent){.intent_id = m->intents[i].intent_id,
-                                         .name = m->intents[i].name,
-                                         .arguments = m->intents[i].arguments};
-    return m->intents_n;
-}
-
-static void write_checkpoint(struct tl_dialog *d)
-{
-    struct tl_call_event event = event_of(d);
-    struct tl_memory *m = &d->memory;
-    struct tl_history_turn history[TL_MEMORY_TURNS_MAX + 1];
-    struct tl_open_intent intents[TL_MEMORY_INTENTS_MAX];
-    struct tl_given_mailbox given = {.mailbox = d->conversation->number,
-                                     .mailbox_epoch = tl_fleet_epoch(d->conversation->fleet),
-                                     .number = d->claim.number,
-                                     .offset = d->claim.offset,
-                                     .stream_sid = d->stream_sid};
-    struct tl_checkpoint checkpoint = {.history = history,
-                                       .history_n = list_history(m, history),
-                                       .summary = m->summary,
-                                       .open_intents = intents,
-                                       .open_intents_n = list_intents(m, intents),
-                                       .utterances = m->utterances,
-                                       .end_asked = d->end_asked,
-                                       .media_mailbox = -1,
-                                       .media_offset = -1,
-                                       .turn = d->talk.turn,
-                                       .state = m->state,
-                                       .given = &given,
-                                       .given_n = 1};
-    struct tl_error err;
-
-    if (!tl_talk_is_idle(&d->talk) || !d->talk.has_media_to)
-        return; /* between turns nothing is open: a checkpoint is short then */
-    checkpoint.media_to = &d->talk.media_to.position;
-    checkpoint.media_mailbox = d->talk.media_to.mailbox;
-    checkpoint.media_offset = d->talk.media_to.mailbox_offset;
-    if (d->talk.has_answers_to)
-        checkpoint.answers_to = &d->talk.answers_to;
-    event.checkpoint = &checkpoint;
-    d->changed = false;
-    d->last_checkpoint_ms = tl_mono_ms();
-    d->refs++;
-    if (tl_fleet_send_event(d->conversation->fleet, &event, on_checkpoint_logged, d, &err) != TL_OK)
-        d->refs--;
-}
-
 /* ---- time ---- */
 
 static void tick_live(struct tl_dialog *d, int64_t now_ms)
@@ -926,9 +662,11 @@ static void tick_live(struct tl_dialog *d, int64_t now_ms)
     tl_talk_tick(&d->talk, tl_dialog_now(d));
     tl_dialog_ai_tick(d, now_ms);
     if (d->keyed_due_ms && now_ms >= d->keyed_due_ms)
-        write_keyed(d);
+        tl_dialog_write_keyed(d);
     if (d->changed && now_ms - d->last_checkpoint_ms > d->conversation->settings.checkpoint_ms)
-        write_checkpoint(d);
+        tl_dialog_write_checkpoint(d);
+    if (d->conversation->draining && now_ms - d->handed_over_ms > HAND_OVER_MS)
+        tl_dialog_hand_over(d);
     if (now_ms - d->last_frame_ms > FRAME_WAIT_MS) { /* the stream is elsewhere, or nowhere */
         tl_dialog_ai_close(d);
         tl_talk_stop(&d->talk, tl_dialog_now(d));
@@ -945,7 +683,7 @@ void tl_dialog_tick(struct tl_dialog *d, int64_t now_ms)
         break;
     case TL_DIALOG_ENDING:
         tl_talk_tick(&d->talk, tl_dialog_now(d));
-        tick_ending(d, now_ms);
+        tl_dialog_tick_ending(d, now_ms);
         break;
     case TL_DIALOG_CLAIMING:
     case TL_DIALOG_RECALLING:
@@ -957,8 +695,10 @@ void tl_dialog_tick(struct tl_dialog *d, int64_t now_ms)
 
 void tl_dialog_hand_over(struct tl_dialog *d)
 {
-    if (d->stage == TL_DIALOG_LIVE)
-        send_playback(d, TL_PLAYBACK_KIND_HANDED_OVER, (struct tl_bytes){0}, "draining");
+    if (d->stage != TL_DIALOG_LIVE)
+        return;
+    d->handed_over_ms = tl_mono_ms();
+    send_playback(d, TL_PLAYBACK_KIND_HANDED_OVER, (struct tl_bytes){0}, "draining");
 }
 
 void tl_dialog_on_config(struct tl_dialog *d, const struct tl_config_entry *entry)

@@ -45,6 +45,17 @@ struct tl_dialog_item {
     char data[]; /* sound, or NUL-terminated text */
 };
 
+/** A mailbox of another holder, read up to `until` when the call was taken over. */
+struct tl_dialog_source {
+    int mailbox;
+    int64_t epoch, from_ms, until;
+};
+
+/** An AI session's place in its dialog. */
+struct tl_dialog_slot {
+    struct tl_dialog *dialog;
+};
+
 /** One leg of one call, held by this process. */
 struct tl_dialog {
     struct tl_conversation *conversation;
@@ -52,9 +63,10 @@ struct tl_dialog {
     char call_id[TL_UUID_TEXT_LEN + 1];
     struct tl_uuid call_uuid;
     enum tl_dialog_stage stage;
-    unsigned refs;       /* deliveries under way */
-    unsigned generation; /* rises with every claim */
-    bool gone;           /* out of the table; freed when refs are 0 */
+    struct tl_story *story; /* its events on their way to the log */
+    unsigned generation;    /* rises with every claim */
+    bool is_claiming;       /* the claim was not read back: what is written is held, nothing is played */
+    int64_t handed_over_ms; /* monotonic: when ingest was last asked to move the leg */
 
     /* who and where */
     struct tl_claim claim;
@@ -77,6 +89,12 @@ struct tl_dialog {
     bool has_talk;
     struct tl_ear ear;
     struct tl_recall *recall;
+    struct tl_dialog_source *sources; /* mailboxes of predecessors: sound not in words may stand there */
+    size_t sources_n;
+    char predecessor[64]; /* who held the leg before, by the log; "" for nobody */
+    size_t recalled_n;    /* items of sound that were recalled last */
+    int64_t claimed_at, claimed_offset; /* wall clock and mailbox offset of the first claim here, or
+                                           of the last one behind another holder's */
     struct tl_dialog_item *pending; /* came while not live */
     size_t pending_n;
 
@@ -97,6 +115,8 @@ struct tl_dialog {
 
     /* the AI */
     struct tl_speech *speech, *next_speech; /* next: renewal */
+    struct tl_dialog_slot slots[2];         /* arguments of their callbacks */
+    int slot;                               /* of `speech`; the other one is the next one's */
     bool speech_ready, next_ready;
     struct tl_timer retry_timer;
     int64_t ai_wanted_since_ms; /* monotonic; 0: it is there */
@@ -157,8 +177,21 @@ void tl_dialog_lost(struct tl_dialog *dialog, const struct tl_claim *winner,
                     const char *winner_stream_sid, const char *reason);
 void tl_dialog_handle(struct tl_dialog *dialog, const struct tl_dialog_item *item);
 void tl_dialog_handle_pending(struct tl_dialog *dialog);
-/** An event of the holder. False: the log takes nothing now, and it is lost. */
-bool tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event);
+void tl_dialog_forget_talk(struct tl_dialog *dialog); /* before it is rebuilt */
+void tl_dialog_destroy(struct tl_dialog *dialog);
+
+/** An event of the holder, on its way until it stands in the log; on_logged as tl_story_add. */
+void tl_dialog_tell(struct tl_dialog *dialog, struct tl_call_event *event, tl_delivery_fn on_logged,
+                    void *arg);
+void tl_dialog_send(struct tl_dialog *dialog, struct tl_call_event *event); /* nobody waits for it */
+void tl_dialog_write_utterance(struct tl_dialog *dialog, const struct tl_utterance *utterance,
+                               struct tl_talk_turn *turn); /* of tl_talk_callbacks.write */
+void tl_dialog_write_checkpoint(struct tl_dialog *dialog);
+void tl_dialog_on_keyed(struct tl_dialog *dialog, const struct tl_dialog_item *item);
+/** Digits one by one would spell a card number in the log: they are masked together. */
+void tl_dialog_write_keyed(struct tl_dialog *dialog);
+void tl_dialog_on_stopped(struct tl_dialog *dialog);
+void tl_dialog_tick_ending(struct tl_dialog *dialog, int64_t now_ms);
 struct tl_talk_now tl_dialog_now(const struct tl_dialog *dialog);
 const struct tl_business *tl_dialog_business(const struct tl_dialog *dialog);
 

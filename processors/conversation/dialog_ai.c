@@ -22,11 +22,22 @@
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
 #define INSTRUCTIONS_BYTES_MAX (128u << 10)
 
-static const struct tl_speech_callbacks callbacks, next_callbacks;
+static const struct tl_speech_callbacks callbacks;
 
 static const struct tl_speech_driver *driver_of(const struct tl_dialog *d)
 {
     return d->conversation->driver;
+}
+
+/* The argument of a session's callbacks is its slot. */
+static struct tl_dialog *dialog_of(void *arg)
+{
+    return ((struct tl_dialog_slot *)arg)->dialog;
+}
+
+static bool is_next(const struct tl_dialog *d, const void *arg)
+{
+    return arg != &d->slots[d->slot];
 }
 
 static void respond(struct tl_dialog *d, const char *more)
@@ -113,14 +124,15 @@ static void list_history(struct tl_dialog *d, struct history *h)
     tl_talk_each_open(&d->talk, add_open_turn, h);
 }
 
-static enum tl_status open_session(struct tl_dialog *d, const struct tl_speech_callbacks *on,
-                                   struct tl_speech **ret, struct tl_error *err)
+static enum tl_status open_session(struct tl_dialog *d, int slot, struct tl_speech **ret,
+                                   struct tl_error *err)
 {
     struct tl_conversation *c = d->conversation;
     const struct tl_business *b = tl_dialog_business(d);
     struct tl_openai_tool tools[TOOLS_MAX];
     struct history history = {0};
-    struct tl_speech_options o = {.callbacks = on, .arg = d, .history = history.turns};
+    struct tl_speech_options o = {
+        .callbacks = &callbacks, .arg = &d->slots[slot], .history = history.turns};
     const struct tl_prompt_call call = {.from_number = d->from_number,
                                         .direction = d->direction == TL_DIRECTION_OUTBOUND
                                                          ? "outbound"
@@ -129,6 +141,7 @@ static enum tl_status open_session(struct tl_dialog *d, const struct tl_speech_c
     char language[3] = "";
     struct tl_buf instructions;
 
+    d->slots[slot].dialog = d;
     if (!b)
         return tl_fail(err, TL_NOT_FOUND, "business %s is not configured", d->business_id);
     o.dialect = dialect_of(d, b);
@@ -182,6 +195,7 @@ static void on_retry(void *arg)
     if (d->stage != TL_DIALOG_LIVE)
         return; /* whoever is at it opens a session when it is done */
     d->stage = TL_DIALOG_RECALLING;
+    d->began_us = tl_mono_us();
     tl_recall_sound(d);
 }
 
@@ -224,7 +238,7 @@ void tl_dialog_ai_open(struct tl_dialog *d)
     tl_ear_reset(&d->ear);
     tl_buf_reset(&d->early);
     tl_dialog_ai_listen(d);
-    enum tl_status st = open_session(d, &callbacks, &d->speech, &err);
+    enum tl_status st = open_session(d, d->slot, &d->speech, &err);
     if (st != TL_OK)
         session_lost(d, st != TL_RETRY, err.msg);
     tl_gauge_add(&d->conversation->metrics.ai_sessions, st == TL_OK);
@@ -237,6 +251,17 @@ static void drop_next(struct tl_dialog *d)
     driver_of(d)->close(TL_TAKE(d->next_speech));
     d->next_ready = false;
     tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
+}
+
+/* The session that was opened as the next one is the present one now. */
+static void take_next(struct tl_dialog *d)
+{
+    d->slot = !d->slot;
+    d->speech = TL_TAKE(d->next_speech);
+    d->speech_ready = true;
+    d->next_ready = false;
+    d->session_opened_ms = tl_mono_ms();
+    tl_ear_reset(&d->ear);
 }
 
 void tl_dialog_ai_close(struct tl_dialog *d)
@@ -346,10 +371,14 @@ void tl_dialog_ai_hear(struct tl_dialog *d, struct tl_bytes audio)
 
 static void on_ready(void *arg)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     const struct tl_business *b = tl_dialog_business(d);
     struct tl_buf more;
 
+    if (is_next(d, arg)) {
+        d->next_ready = true;
+        return;
+    }
     d->speech_ready = true;
     d->session_ready_ms = tl_mono_ms();
     tl_histogram_observe(&d->conversation->metrics.ai_connect,
@@ -377,7 +406,7 @@ static void on_ready(void *arg)
 
 static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
 
     d->last_words_ms = tl_mono_ms();
     d->silence_prompts = 0;
@@ -392,7 +421,7 @@ static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
 
 static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     const struct tl_business *b = tl_dialog_business(d);
 
     d->last_words_ms = d->turn_ended_ms = tl_mono_ms();
@@ -403,25 +432,25 @@ static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
 
 static void on_committed(void *arg, const char *item_id)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_committed(&d->talk, item_id, tl_dialog_now(d));
 }
 
 static void on_words(void *arg, const char *item_id, const char *delta)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_words(&d->talk, item_id, delta, tl_dialog_now(d));
 }
 
 static void on_transcript(void *arg, const char *item_id, const char *text)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_transcript(&d->talk, item_id, text, tl_dialog_now(d));
 }
 
 static void on_answer(void *arg, const char *item_id, const char *response_id)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
 
     (void)response_id;
     d->response_has_words = true;
@@ -431,25 +460,25 @@ static void on_answer(void *arg, const char *item_id, const char *response_id)
 
 static void on_answer_sound(void *arg, const char *item_id, struct tl_bytes audio)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_answer_sound(&d->talk, item_id, audio, tl_dialog_now(d));
 }
 
 static void on_answer_words(void *arg, const char *item_id, const char *delta)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_answer_words(&d->talk, item_id, delta);
 }
 
 static void on_answer_done(void *arg, const char *item_id)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     tl_talk_on_answer_done(&d->talk, item_id, tl_dialog_now(d));
 }
 
 static void on_tool(void *arg, const char *provider_call_id, const char *name, const char *arguments)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
 
     (void)arguments; /* end_call has a reason for the model's own sake; none of it is needed */
     if (strcmp(name, "end_call") == 0) { /* once goodbye has been heard: see the tick */
@@ -468,7 +497,7 @@ static void on_tool(void *arg, const char *provider_call_id, const char *name, c
 
 static void on_response_done(void *arg, bool failed, const char *reason)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
 
     d->response_has_words = false;
     tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
@@ -486,7 +515,7 @@ static void on_response_done(void *arg, bool failed, const char *reason)
 
 static void on_text(void *arg, const char *text)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     struct tl_call_event event = {0};
     struct tl_redacted red;
     struct tl_error err;
@@ -511,7 +540,7 @@ static void on_text(void *arg, const char *text)
 
 static void on_usage(void *arg, const struct tl_usage *usage)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
     struct tl_conversation *c = d->conversation;
     struct tl_call_event event = {0};
     struct tl_usage priced = *usage;
@@ -544,9 +573,14 @@ static bool is_unanswered(const struct tl_dialog *d)
 
 static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
 {
-    struct tl_dialog *d = arg;
+    struct tl_dialog *d = dialog_of(arg);
+    if (is_next(d, arg)) {
+        tl_log_warn(d->conversation->log, "ai.renewal_failed", TL_STR("call_id", d->call_id),
+                    TL_STR("reason", reason));
+        drop_next(d); /* the next tick tries again */
+        return;
+    }
     bool was_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
-
     tl_counter_add(tl_counter_of(&d->conversation->metrics.ai_sessions_ended,
                                  end == TL_SPEECH_FATAL ? "fatal" : "lost"),
                    1);
@@ -558,10 +592,7 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
     if (d->stage == TL_DIALOG_ENDING || d->end_asked)
         return;
     if (d->next_ready) { /* the renewal is there already */
-        d->speech = TL_TAKE(d->next_speech);
-        d->next_ready = false;
-        d->speech_ready = true;
-        tl_ear_reset(&d->ear);
+        take_next(d);
         if (was_answering)
             respond(d, tl_prompt_continue);
         return;
@@ -589,46 +620,6 @@ static const struct tl_speech_callbacks callbacks = {.on_ready = on_ready,
                                                      .on_closed = on_closed};
 
 /* ---- renewal before the session's time limit ---- */
-
-static void on_next_ready(void *arg)
-{
-    struct tl_dialog *d = arg;
-
-    if (d->next_speech)
-        d->next_ready = true;
-    else
-        on_ready(arg);
-}
-
-static void on_next_closed(void *arg, enum tl_speech_end end, const char *reason)
-{
-    struct tl_dialog *d = arg;
-
-    if (!d->next_speech) {
-        on_closed(arg, end, reason);
-        return;
-    }
-    tl_log_warn(d->conversation->log, "ai.renewal_failed", TL_STR("call_id", d->call_id),
-                TL_STR("reason", reason));
-    drop_next(d); /* the next tick tries again */
-}
-
-/* A session that was opened as the next one serves on as the present one with these. */
-static const struct tl_speech_callbacks next_callbacks = {.on_ready = on_next_ready,
-                                                          .on_speech_started = on_speech_started,
-                                                          .on_speech_stopped = on_speech_stopped,
-                                                          .on_committed = on_committed,
-                                                          .on_words = on_words,
-                                                          .on_transcript = on_transcript,
-                                                          .on_answer = on_answer,
-                                                          .on_answer_sound = on_answer_sound,
-                                                          .on_answer_words = on_answer_words,
-                                                          .on_answer_done = on_answer_done,
-                                                          .on_tool = on_tool,
-                                                          .on_response_done = on_response_done,
-                                                          .on_text = on_text,
-                                                          .on_usage = on_usage,
-                                                          .on_closed = on_next_closed};
 
 static bool is_quiet(const struct tl_dialog *d, int64_t now_ms)
 {
@@ -663,7 +654,7 @@ static void tick_renewal(struct tl_dialog *d, int64_t now_ms)
         return;
     }
     if (!d->next_speech) {
-        if (open_session(d, &next_callbacks, &d->next_speech, &err) == TL_OK)
+        if (open_session(d, !d->slot, &d->next_speech, &err) == TL_OK)
             tl_gauge_add(&d->conversation->metrics.ai_sessions, 1);
         return;
     }
@@ -671,10 +662,7 @@ static void tick_renewal(struct tl_dialog *d, int64_t now_ms)
         return;
     driver_of(d)->close(d->speech);
     tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
-    d->speech = TL_TAKE(d->next_speech);
-    d->next_ready = false;
-    d->session_opened_ms = now_ms;
-    tl_ear_reset(&d->ear);
+    take_next(d);
     tl_counter_add(&d->conversation->metrics.ai_renewals, 1);
     tl_log_info(d->conversation->log, "ai.session_renewed", TL_STR("call_id", d->call_id));
 }

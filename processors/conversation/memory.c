@@ -215,13 +215,23 @@ static void take_utterance(struct tl_memory *m, const struct tl_utterance *u)
             break;
         }
     take_media_to(m, u->media_to, u->media_mailbox, u->media_offset);
+    for (size_t i = 0; i < m->turns_n; i++)
+        if (strcmp(m->turns[i].utterance_id, u->utterance_id) == 0)
+            return; /* sent again: nobody knew whether it stood in the log */
     tl_memory_add_turn(m, u->turn, u->speaker, u->text, "");
+    if (*u->text) {
+        struct tl_memory_turn *newest = &m->turns[m->turns_n - 1];
+        (void)snprintf(newest->utterance_id, sizeof(newest->utterance_id), "%s", u->utterance_id);
+    }
 }
 
 static void take_intent(struct tl_memory *m, const char *id, const char *name, const char *arguments)
 {
     if (strcmp(name, "end_call") == 0)
         m->ended_by_us = true;
+    for (size_t i = 0; i < m->intents_n; i++)
+        if (strcmp(m->intents[i].intent_id, id) == 0)
+            return;
     if (m->intents_n == TL_MEMORY_INTENTS_MAX)
         return;
     struct tl_memory_intent *i = &m->intents[m->intents_n++];

@@ -19,6 +19,7 @@ struct tl_memory_turn {
     enum tl_speaker speaker;
     char *text;
     char item_id[48]; /* of the AI session; "" when it comes from the log */
+    char utterance_id[37]; /* "" when it does not come from an event */
 };
 
 /** An utterance whose final has not been read. */

@@ -94,6 +94,25 @@ static int compare_items(const struct tl_dialog_item *a, const struct tl_dialog_
     return c ? c : (a->n > b->n) - (a->n < b->n);
 }
 
+/* Another AI session may have to hear again what stands there. */
+static void keep_sources(struct tl_recall *r)
+{
+    struct tl_dialog *d = r->dialog;
+
+    free(d->sources);
+    d->sources = calloc(r->boxes_n + 1, sizeof(*d->sources));
+    if (!d->sources)
+        abort();
+    d->sources_n = 0;
+    for (size_t i = 0; i < r->boxes_n; i++)
+        if (!r->boxes[i].is_own)
+            d->sources[d->sources_n++] =
+                (struct tl_dialog_source){.mailbox = r->boxes[i].mailbox,
+                                          .epoch = r->boxes[i].epoch,
+                                          .from_ms = r->boxes[i].from_ms,
+                                          .until = r->boxes[i].until};
+}
+
 /* Old streams in the order of their attachments, the own one last; what stands twice once. */
 static void hand_over_items(struct tl_recall *r)
 {
@@ -107,15 +126,14 @@ static void hand_over_items(struct tl_recall *r)
     DL_SORT(items, compare_items);
     d->pending = items;
     d->pending_n += n;
-    int64_t took_us = tl_mono_us() - r->began_us;
+    if (!r->only_sound)
+        keep_sources(r);
     enum tl_dialog_return how = r->only_sound ? TL_DIALOG_HEARS_AGAIN : TL_DIALOG_REBUILT;
+    d->recalled_n = n;
+    tl_counter_add(&d->conversation->metrics.items_recalled, n);
     tl_recall_cancel(r);
-    tl_histogram_observe(&d->conversation->metrics.take_over, took_us);
     tl_dialog_live(d, how);
     tl_dialog_handle_pending(d);
-    if (n)
-        tl_log_info(d->conversation->log, "call.sound_recalled", TL_STR("call_id", d->call_id),
-                    TL_INT("items", n), TL_INT("took_us", took_us));
 }
 
 static bool is_wanted(const struct box *box, const struct tl_media_item *item)
@@ -323,6 +341,14 @@ static bool is_holder(const struct tl_dialog *d)
            strcmp(leg->producer, d->conversation->name) == 0;
 }
 
+static const char *stream_of(const struct tl_memory *m, const struct tl_claim *claim)
+{
+    for (size_t i = m->given_n; i-- > 0;)
+        if (tl_attachment_compare(&m->given[i].claim, claim) == 0)
+            return m->given[i].stream_sid;
+    return "";
+}
+
 static void on_log_read(struct tl_recall *r)
 {
     struct tl_dialog *d = r->dialog;
@@ -330,9 +356,11 @@ static void on_log_read(struct tl_recall *r)
 
     if (d->memory.closed || !is_holder(d)) {
         const struct tl_claim winner = leg ? leg->highest : d->claim;
+        char stream_sid[64];
         bool closed = d->memory.closed;
+        (void)snprintf(stream_sid, sizeof(stream_sid), "%s", stream_of(&d->memory, &winner));
         tl_recall_cancel(r);
-        tl_dialog_lost(d, &winner, NULL, closed ? "closed" : "another_holder");
+        tl_dialog_lost(d, &winner, stream_sid, closed ? "closed" : "another_holder");
         return;
     }
     list_boxes(r);
@@ -381,10 +409,14 @@ static void on_log_record(void *arg, const struct tl_record *record)
                     TL_STR("error", err.msg));
         return;
     }
-    if (r->only_check)
+    if (r->only_check) {
         look_for_foreign(r, &event, record->offset);
-    else
-        (void)tl_memory_take(&d->memory, &event);
+        return;
+    }
+    const struct tl_fence_leg *leg = tl_fence_leg_of(&d->memory.fence, d->leg);
+    if (record->offset == d->S)
+        (void)snprintf(d->predecessor, sizeof(d->predecessor), "%s", leg ? leg->producer : "");
+    (void)tl_memory_take(&d->memory, &event);
 }
 
 static void on_retry(void *arg)
@@ -416,6 +448,9 @@ static void on_log_done(void *arg, enum tl_status status, const struct tl_error 
         on_log_read(r);
     } else if (r->foreign) {
         r->only_check = false;
+        tl_dialog_forget_talk(d);
+        d->claimed_at = tl_now_ms();
+        d->claimed_offset = d->started_offset;
         read_log(r);
     } else {
         tl_recall_cancel(r);
@@ -482,12 +517,22 @@ void tl_recall_sound(struct tl_dialog *dialog)
 {
     struct tl_conversation *c = dialog->conversation;
     struct tl_recall *r = recall_create(dialog, false);
+    struct tl_ear_place to;
+    /* once words have been made of sound in the own mailbox, all before it is in words */
+    bool is_own_only = tl_talk_worded_to(&dialog->talk, &to) && to.mailbox == c->number &&
+                       to.mailbox_offset >= dialog->claimed_offset;
 
     r->only_sound = true;
+    for (size_t i = 0; i < dialog->sources_n && !is_own_only; i++)
+        r->boxes[r->boxes_n++] = (struct box){.recall = r,
+                                              .mailbox = dialog->sources[i].mailbox,
+                                              .epoch = dialog->sources[i].epoch,
+                                              .from_ms = dialog->sources[i].from_ms,
+                                              .until = dialog->sources[i].until};
     r->boxes[r->boxes_n++] = (struct box){.recall = r,
                                           .mailbox = c->number,
                                           .epoch = tl_fleet_epoch(c->fleet),
-                                          .from_ms = dialog->call_started_at,
+                                          .from_ms = dialog->claimed_at,
                                           .until = c->mailbox_offset_read,
                                           .is_own = true};
     read_mailboxes(r);

@@ -16,7 +16,7 @@
 #define TEXT_BYTES_MAX (60u << 10)
 #define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
-#define PREDECESSOR_WAIT_MS 700 /* without a mark: what it left unheard stays unheard */
+#define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
 
 struct tl_talk_turn {
     struct tl_talk_turn *prev, *next;

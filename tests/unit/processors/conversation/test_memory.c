@@ -115,6 +115,15 @@ static void finals_become_turns(void **state)
     assert_int_equal(m->characters, 19);
 }
 
+static void final_sent_again_is_one_turn(void **state)
+{
+    struct tl_memory *m = *state;
+    assert_true(say(m, 1, TL_SPEAKER_CUSTOMER, "Hello."));
+    assert_true(say(m, 1, TL_SPEAKER_CUSTOMER, "Hello."));
+    assert_int_equal(m->turns_n, 1);
+    assert_int_equal(m->utterances, 1);
+}
+
 static void empty_final_counts_but_is_not_remembered(void **state)
 {
     struct tl_memory *m = *state;
@@ -686,6 +695,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(finals_become_turns),
+        TEST(final_sent_again_is_one_turn),
         TEST(empty_final_counts_but_is_not_remembered),
         TEST(events_that_the_fence_drops_change_nothing),
         TEST(limits_are_a_hundred_turns),

@@ -1021,7 +1021,7 @@ static void predecessors_answer_is_cut_when_no_mark_comes(void **state)
     struct talk_fixture *f = *state;
     go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
     mark(f, "5.2.400");
-    talk_wait(f, 700);
+    talk_wait(f, 400);
     talk_assert(f, "");
     talk_wait(f, 1);
     talk_assert(f, "unfinished\n"
@@ -1046,7 +1046,7 @@ static void predecessors_answer_waits_while_marks_come(void **state)
     go_on(f, TL_SPEAKER_AI, "Tea and cakes with jams", 10000);
     for (int ms = 200; ms < 10000; ms += 200) {
         (void)snprintf(name, sizeof(name), "5.0.%d", ms);
-        talk_wait(f, 600);
+        talk_wait(f, 350);
         mark(f, name);
     }
     talk_assert(f, "");
