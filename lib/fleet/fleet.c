@@ -7,14 +7,11 @@
 
 #include "base/time.h"
 #include "base/uuid.h"
-#include "crypto/hash.h"
+#include "fleet/heart.h"
 #include "kafka/admin.h"
 #include "kafka/partitioner.h"
-#include "kafka/tail.h"
-#include "net/timer.h"
 
-#define BEAT_MS 125           /* eight a second */
-#define BEATS_TO_READY 2      /* own records seen: by then every living peer was */
+#define BEATS_TO_READY 3 /* own records seen, the third an eighth later: every living peer has spoken */
 #define RECORD_BYTES_MAX (1u << 20)
 
 struct tl_fleet {
@@ -24,19 +21,12 @@ struct tl_fleet {
     struct tl_schema_set *schemas;
     struct tl_config_table *table;
     struct tl_producer *events;
-    struct tl_producer_topic *calls, *presence;
-    struct tl_tail *presence_tail;
-    struct tl_presence_view view;
-    struct tl_timer beat_timer;
-    struct tl_arena arena; /* of the record being handled */
+    struct tl_producer_topic *calls;
+    struct tl_heart *heart;
     struct tl_buf out;
-    int64_t run;
-    int64_t epoch; /* -1 until the first heartbeat is in the log */
-    int64_t last_seen_ms;
     int32_t partitions; /* of each call-keyed topic */
     struct tl_stories stories;
-    int own_seen;
-    bool beat_in_flight, table_ready, is_ready;
+    bool table_ready, is_ready;
 };
 
 struct tl_kafka *tl_fleet_kafka(struct tl_fleet *fleet)
@@ -56,7 +46,7 @@ struct tl_config_table *tl_fleet_table(struct tl_fleet *fleet)
 
 struct tl_presence_view *tl_fleet_view(struct tl_fleet *fleet)
 {
-    return &fleet->view;
+    return tl_heart_view(fleet->heart);
 }
 
 struct tl_producer *tl_fleet_events(struct tl_fleet *fleet)
@@ -71,12 +61,12 @@ const char *tl_fleet_name(const struct tl_fleet *fleet)
 
 int64_t tl_fleet_epoch(const struct tl_fleet *fleet)
 {
-    return fleet->epoch;
+    return tl_heart_epoch(fleet->heart);
 }
 
 int64_t tl_fleet_last_seen_ms(const struct tl_fleet *fleet)
 {
-    return fleet->last_seen_ms;
+    return tl_heart_last_seen_ms(fleet->heart);
 }
 
 static bool has_presence(const struct tl_fleet *f)
@@ -98,7 +88,7 @@ static void check_ready(struct tl_fleet *f)
 {
     if (f->is_ready || !f->table_ready || !tl_schema_set_is_ready(f->schemas, NULL))
         return;
-    if (has_presence(f) && (f->epoch < 0 || f->own_seen < BEATS_TO_READY))
+    if (has_presence(f) && (tl_fleet_epoch(f) < 0 || tl_heart_seen(f->heart) < BEATS_TO_READY))
         return;
     f->is_ready = true;
     if (f->o.on_ready)
@@ -107,66 +97,23 @@ static void check_ready(struct tl_fleet *f)
 
 /* ---- presence ---- */
 
-static void on_beat_delivered(void *arg, const struct tl_delivery *delivery)
+void tl_fleet_beat(struct tl_fleet *fleet)
+{
+    tl_heart_beat(fleet->heart);
+}
+
+static void on_fill(void *arg, struct tl_presence *own)
 {
     struct tl_fleet *f = arg;
 
-    f->beat_in_flight = false;
-    if (delivery->status == TL_OK && f->epoch < 0)
-        f->epoch = delivery->offset;
+    f->o.fill(f->o.arg, own);
 }
 
-void tl_fleet_beat(struct tl_fleet *f)
-{
-    struct tl_error err;
-
-    if (!has_presence(f) || f->beat_in_flight || !tl_schema_set_is_ready(f->schemas, NULL))
-        return;
-    struct tl_presence own = {.kind = f->o.kind,
-                              .number = f->o.number,
-                              .epoch = f->epoch,
-                              .run = f->run,
-                              .at = tl_now_ms(),
-                              .mailbox_offset_read = -1};
-    f->o.fill(f->o.arg, &own);
-    tl_buf_reset(&f->out);
-    if (tl_record_encode(f->schemas, TL_RECORD_PRESENCE, &own, &f->out, &err) != TL_OK ||
-        tl_producer_send(f->presence, 0, (struct tl_bytes){0},
-                         (struct tl_bytes){f->out.data, f->out.len}, NULL, on_beat_delivered, f,
-                         &err) != TL_OK)
-        return; /* the next beat tries again */
-    f->beat_in_flight = true;
-}
-
-static void on_beat_timer(void *arg)
+static void on_presence(void *arg, bool changed)
 {
     struct tl_fleet *f = arg;
 
-    tl_fleet_beat(f);
-    check_ready(f);
-}
-
-static void on_presence(void *arg, const struct tl_record *record)
-{
-    struct tl_fleet *f = arg;
-    struct tl_presence p;
-    struct tl_error err;
-
-    tl_arena_reset(&f->arena);
-    if (tl_record_decode(f->schemas, TL_RECORD_PRESENCE, record->value, &f->arena, &p, &err) !=
-        TL_OK) {
-        tl_log_warn(f->o.log, "presence.unreadable, skipped", TL_STR("error", err.msg));
-        return;
-    }
-    bool is_own = p.run == f->run;
-    if (is_own) {
-        f->own_seen++;
-        f->last_seen_ms = tl_mono_ms();
-        if (f->epoch < 0)
-            f->epoch = record->offset;
-    }
-    bool changed = tl_presence_take(&f->view, &p, record->offset, is_own);
-    if (f->view.superseded && f->o.on_superseded) {
+    if (tl_fleet_view(f)->superseded && f->o.on_superseded) {
         f->o.on_superseded(f->o.arg);
         return;
     }
@@ -175,25 +122,13 @@ static void on_presence(void *arg, const struct tl_record *record)
         f->o.on_change(f->o.arg);
 }
 
-static enum tl_status start_presence(struct tl_fleet *f, struct tl_error *err)
-{
-    const struct tl_tail_options options = {.name = "presence", .on_record = on_presence, .arg = f};
-    /* half a second back: whoever lives has spoken since */
-    struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - 500};
-    enum tl_status st = tl_tail_create(f->kafka, &options, &f->presence_tail, err);
-
-    if (st == TL_OK)
-        st = tl_tail_add(f->presence_tail, "presence.v1", 0, start, err);
-    return st;
-}
-
 /* ---- config.v1 and schemas ---- */
 
 static void on_schema(void *arg)
 {
     struct tl_fleet *f = arg;
 
-    if (f->table_ready && f->epoch < 0)
+    if (f->table_ready && tl_fleet_epoch(f) < 0)
         tl_fleet_beat(f);
     check_ready(f);
 }
@@ -205,10 +140,8 @@ static void on_table_ready(void *arg)
 
     f->table_ready = true;
     tl_schema_set_resolve(f->schemas);
-    if (start_presence(f, &err) != TL_OK) /* not ready, and says so, until somebody restarts it */
+    if (tl_heart_start(f->heart, &err) != TL_OK) /* not ready, and says so, until it is restarted */
         tl_log_error(f->o.log, "presence.not_followed", TL_STR("error", err.msg));
-    tl_fleet_beat(f);
-    tl_timer_repeat(&f->beat_timer, tl_net_loop(f->o.net), BEAT_MS, on_beat_timer, f);
     check_ready(f);
 }
 
@@ -254,7 +187,7 @@ static enum tl_status encode_event(struct tl_fleet *fleet, struct tl_call_event 
         event->event_id = id;
     }
     event->producer = fleet->o.name;
-    event->epoch = fleet->epoch;
+    event->epoch = tl_fleet_epoch(fleet);
     if (!event->at)
         event->at = tl_now_ms();
     tl_buf_reset(&fleet->out);
@@ -332,6 +265,21 @@ static enum tl_status check_topics(struct tl_fleet *f, struct tl_error *err)
                        : st;
 }
 
+static enum tl_status start_heart(struct tl_fleet *f, struct tl_error *err)
+{
+    const struct tl_heart_options heart = {.kafka = f->kafka,
+                                           .log = f->o.log,
+                                           .metrics = f->o.metrics,
+                                           .schemas = f->schemas,
+                                           .kind = f->o.kind,
+                                           .number = f->o.number,
+                                           .fill = on_fill,
+                                           .on_record = on_presence,
+                                           .arg = f};
+
+    return tl_heart_create(&heart, &f->heart, err);
+}
+
 static enum tl_status start_kafka(struct tl_fleet *f, struct tl_error *err)
 {
     const struct tl_kafka_options kafka = {.loop = tl_net_loop(f->o.net),
@@ -351,9 +299,10 @@ static enum tl_status start_kafka(struct tl_fleet *f, struct tl_error *err)
         .topic_prefix = f->o.kafka->topic_prefix,
         .registry = f->registry ? tl_registry_driver(f->registry) : NULL};
     st = tl_schema_set_create(&schemas, &f->schemas, err);
-    if (st == TL_OK)
-        tl_schema_set_watch(f->schemas, on_schema, f);
-    return st;
+    if (st != TL_OK)
+        return st;
+    tl_schema_set_watch(f->schemas, on_schema, f);
+    return start_heart(f, err);
 }
 
 static enum tl_status start_topics(struct tl_fleet *f, struct tl_error *err)
@@ -369,8 +318,6 @@ static enum tl_status start_topics(struct tl_fleet *f, struct tl_error *err)
     if (st == TL_OK)
         st = tl_producer_topic(f->events, "calls.v1", &f->calls, err);
     if (st == TL_OK)
-        st = tl_producer_topic(f->events, "presence.v1", &f->presence, err);
-    if (st == TL_OK)
         st = tl_config_table_create(f->kafka, &table, &f->table, err);
     return st;
 }
@@ -382,14 +329,11 @@ enum tl_status tl_fleet_create(const struct tl_fleet_options *options, struct tl
     if (!f)
         abort();
     f->o = *options;
-    f->epoch = -1;
-    tl_random_bytes(&f->run, sizeof(f->run));
     tl_buf_init(&f->out, RECORD_BYTES_MAX);
     f->stories = (struct tl_stories){.loop = tl_net_loop(options->net),
                                      .log = options->log,
                                      .send = send_value,
                                      .arg = f};
-    tl_presence_init(&f->view, options->kind, options->number);
     enum tl_status st = check_topics(f, err);
     if (st == TL_OK)
         st = start_kafka(f, err);
@@ -407,18 +351,15 @@ void tl_fleet_destroy(struct tl_fleet *f)
 {
     if (!f)
         return;
-    tl_timer_finish(&f->beat_timer);
-    tl_tail_destroy(f->presence_tail);
     tl_config_table_destroy(f->table);
     tl_producer_destroy(f->events, 3000);
     tl_stories_finish(&f->stories);
+    tl_heart_destroy(f->heart, 500); /* events name the epoch to the last */
     tl_registry_destroy(f->registry);
     if (f->schemas)
         tl_schema_set_unwatch(f->schemas, on_schema, f);
     tl_schema_set_destroy(f->schemas);
     tl_kafka_destroy(f->kafka);
-    tl_presence_finish(&f->view);
-    tl_arena_finish(&f->arena);
     tl_buf_finish(&f->out);
     free(f);
 }
