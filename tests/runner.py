@@ -98,7 +98,8 @@ class Runner:
         with self.progress.step("integration", "pytest"):
             subprocess.run(
                 [f"{PYTHON}/bin/python", "-m", "pytest", "-c", f"{ROOT}/tests/integration/pytest.ini",
-                 f"{ROOT}/tests/integration", f"--junitxml={junit}", *self.args.pytest],
+                 f"{ROOT}/tests/integration", f"{ROOT}/tests/faults", f"--junitxml={junit}",
+                 *self.args.pytest],
                 cwd=f"{ROOT}/tests/integration", stdin=subprocess.DEVNULL,
                 env={**os.environ, **sanitizer_env(), "TL_TEST_BIN": f"{ROOT}/build/asan/bin"})
         self.tally.add_junit(junit)

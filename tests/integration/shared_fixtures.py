@@ -71,8 +71,8 @@ def stack(topics, work):
     made.stop()
 
 
-def stack_maker(servers, work):
-    """A function that starts stacks, and the list of what it has started."""
+def stack_maker(servers, work, kind=support.Stack):
+    """A function that starts stacks of that class, and the list of what it has started."""
     made = []
 
     def make(settings=None, arguments=None, **layout):
@@ -81,7 +81,7 @@ def stack_maker(servers, work):
                        "DATABASE_URL": support.new_database(servers, f"trunkline_{number}")}
         own = {"TRUNKLINE_KAFKA_TOPIC_PREFIX": f"t{number}.", **(settings or {})}
         support.prepare(servers_env, own)
-        stack = support.Stack(f"{work}/stack-{number}", servers_env, own, **layout)
+        stack = kind(f"{work}/stack-{number}", servers_env, own, **layout)
         for name, words in (arguments or {}).items():
             stack.services[name].command.argv += words
         made.append(stack)

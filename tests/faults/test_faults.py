@@ -1,0 +1,116 @@
+"""Each fault in the middle of twenty calls. No call ends, no word is lost or doubled, the AI
+knows what was said before, the sinks read everything, and nobody is left holding a call."""
+import signal
+
+import pytest
+
+import faults
+from crowd import Crowd, assert_remembered, now_us, wait_no_ghosts, wait_no_lag
+
+CALLS = 20
+
+
+@pytest.fixture(scope="module")
+def house(new_house):
+    return new_house()
+
+
+def survive(house, *stages):
+    """Twenty calls live through all of it, one after another, then hang up and leave nothing behind.
+    A stage is a fault, or a pair: a fault, and what the telephone network does after an abrupt close."""
+    with Crowd(house, house.log, CALLS) as crowd:
+        crowd.wait_talking()
+        for stage in stages:
+            fault, behaviour = stage if isinstance(stage, tuple) else (stage, "action")
+            with faults.after_abrupt(house, behaviour):
+                suffer(crowd, fault)
+        part(crowd)
+
+
+def suffer(crowd, fault):
+    carriers = [name for name in fault.dies if name.startswith(("ingest", "conversation"))]
+    assert all(crowd.held_by(name) for name in carriers), f"{fault} touches no call"
+    with crowd.suffers(fault) as since:
+        if not fault.blocks:
+            if fault.moves:
+                crowd.wait_moved(*carriers)
+            crowd.wait_goes_on(since)
+    if fault.blocks or fault.comes_back:
+        crowd.wait_goes_on(now_us())
+    crowd.assert_alive()
+
+
+def part(crowd):
+    """They hang up; what can be told only afterwards is as it should be."""
+    crowd.hang_up()
+    wait_no_ghosts(crowd.stack)
+    wait_no_lag(crowd.stack, crowd.log)
+    assert_remembered(crowd)
+    crowd.assert_recorded()
+
+
+# ---- processes ----
+
+def test_conversations_are_killed(house):
+    """One is missed for long, the other one is back at once under the same number."""
+    survive(house, faults.Kill(house, "conversation-0"), faults.Replace(house, "conversation-1"))
+
+
+@pytest.mark.parametrize("behaviour", faults.ABRUPT)
+def test_an_ingest_is_killed(house, behaviour):
+    survive(house, (faults.Kill(house, "ingest-0"), behaviour),
+            (faults.Replace(house, "ingest-1"), behaviour))
+
+
+def test_half_of_the_watchdog_is_killed_with_an_ingest(house):
+    """The telephony that would have come first is gone too, then the other one."""
+    survive(house, (faults.Kill(house, "ingest-0", "telephony-0"), "hold"),
+            (faults.Kill(house, "ingest-1", "telephony-1"), "nothing"))
+
+
+@pytest.mark.parametrize("behaviour", faults.ABRUPT)
+def test_a_machine_goes_without_a_word(house, behaviour):
+    """Its sockets stay open towards the telephone network, which sees a reset or nothing at all."""
+    survive(house, (faults.Machine(house, 0, told=behaviour != "nothing"), behaviour))
+
+
+def test_processes_stall_and_continue(house):
+    survive(house, faults.Stall(house, "conversation-0"), faults.Stall(house, "ingest-1"))
+
+
+# ---- sockets ----
+
+def test_half_open_sockets_of_the_telephone_network(house):
+    """Some calls' own sockets, then all of one ingest: nobody says anything, nobody closes."""
+    with Crowd(house, house.log, CALLS) as crowd:
+        crowd.wait_talking()
+        suffer(crowd, faults.HalfOpenTelephone(house, crowd.calls[::3]))
+        suffer(crowd, faults.SilentIngest(house, "ingest-0"))
+        part(crowd)
+
+
+def test_the_ai_service_breaks(house):
+    """Half-open sockets; all sessions reset and the service away; a storm of 429."""
+    survive(house, faults.AiService(house, "half_open"),
+            faults.AiService(house, "rst", refuse="refuse_upgrade_503", refused=2 * CALLS),
+            faults.AiService(house, "drop", refuse="refuse_upgrade_429", refused=CALLS),
+            faults.AiService(house, "rate_limit"))
+
+
+def test_the_telephone_network_answers_429(house):
+    """While every call must be fetched by its REST API."""
+    with faults.network_faults(house, rest_429=CALLS):
+        survive(house, (faults.Kill(house, "ingest-0"), "nothing"))
+
+
+# ---- servers and disk ----
+
+def test_the_broker_is_away_for_a_while(house):
+    """Restarted, paused, killed."""
+    survive(house, faults.Restarted(house, "kafka"), faults.Paused(house, "kafka", 5),
+            faults.Restarted(house, "kafka", signum=signal.SIGKILL))
+
+
+def test_calls_need_no_other_server_and_no_disk(house):
+    survive(house, *(faults.Away(house, name) for name in ("postgres", "redis", "registry")),
+            faults.DiskFull(house), faults.Kill(house, "sink", "telephony-0", "telephony-1"))
