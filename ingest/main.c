@@ -35,10 +35,7 @@ static void on_drain(void *arg)
 {
     struct program *program = arg;
 
-    program->ingest.draining = true;
-    tl_fleet_beat(program->ingest.fleet);
-    tl_http_server_stop_listening(program->ingest.server);
-    tl_media_drain(program->ingest.media, on_drained, program);
+    tl_drain_begin(&program->ingest, on_drained, program);
 }
 
 static void on_fleet_ready(void *arg)
@@ -193,6 +190,7 @@ int main(int argc, char **argv)
 
     /* Sockets go with the service's net, so legs must be told first. */
     tl_http_server_destroy(program.ingest.server);
+    tl_drain_finish(&program.ingest);
     tl_media_destroy(program.ingest.media);
     tl_webhook_destroy(program.ingest.webhook);
     tl_fleet_destroy(program.ingest.fleet);

@@ -8,6 +8,7 @@
 
 #include "avro/call_command.h"
 #include "base/time.h"
+#include "call/call_id.h"
 #include "crypto/hash.h"
 #include "ingest/media/media_internal.h"
 
@@ -17,6 +18,8 @@
 #define STUCK_MS 100 /* Kafka takes nothing: try again so much later */
 #define BATCH_ITEMS_MAX 512
 #define RECORD_BYTES_MAX (900u << 10)
+#define PROMISE_MS 1500 /* from the document to the stream; it may have come to another ingest */
+#define GIVEN_MS 500    /* until the heartbeat of its conversation counts it */
 
 /* ---- into the mailboxes ---- */
 
@@ -202,7 +205,9 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
                        const char *sentence)
 {
     char id[TL_UUID_TEXT_LEN + 1];
-    struct tl_uuid uuid = tl_uuid_v4();
+    char source[160];
+    (void)snprintf(source, sizeof(source), "%s|%s", leg->stream_sid, reason);
+    struct tl_uuid uuid = tl_event_id_derive(source, "ingest", "commands.v1", 0); /* once a stream */
     struct tl_end_call end = {.reason = reason, .sentence = sentence};
     struct tl_call_command command = {.command_id = id,
                                       .call_id = leg->call_id,
@@ -226,19 +231,34 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
 
 /* ---- out of the own mailbox ---- */
 
-/* By its stream; by its call when the sender, which does not hold the call, knows no more. */
-static struct tl_leg *leg_of(struct tl_media *media, const struct tl_playback_item *item)
+/* An item for a call whose sender, which does not hold it, knows no stream: for each of its streams here.
+ * Its claim tells them whom it concerns. */
+static size_t play_by_call(struct tl_media *media, const struct tl_playback_batch *batch,
+                           const struct tl_playback_item *item)
 {
-    struct tl_leg *leg;
+    size_t n = 0;
 
-    if (*item->stream_sid) {
-        HASH_FIND_STR(media->by_stream, item->stream_sid, leg);
-        return leg;
+    for (struct tl_leg *leg = media->legs, *next; leg; leg = next) {
+        next = leg->next;
+        if (leg->stream_sid[0] && tl_uuid_equal(&leg->call_uuid, &item->call_id)) {
+            tl_leg_on_playback(leg, item, batch->conversation, batch->conversation_epoch);
+            n++;
+        }
     }
-    for (leg = media->legs; leg; leg = leg->next)
-        if (leg->stream_sid[0] && tl_uuid_equal(&leg->call_uuid, &item->call_id))
-            return leg;
-    return NULL;
+    return n;
+}
+
+static void play_item(struct tl_media *media, const struct tl_playback_batch *batch,
+                      const struct tl_playback_item *item)
+{
+    struct tl_leg *leg = NULL;
+
+    if (*item->stream_sid)
+        HASH_FIND_STR(media->by_stream, item->stream_sid, leg);
+    if (leg)
+        tl_leg_on_playback(leg, item, batch->conversation, batch->conversation_epoch);
+    else if (*item->stream_sid || !play_by_call(media, batch, item))
+        tl_counter_add(tl_counter_of(&media->ingest->metrics.playback_stale, "stream"), 1);
 }
 
 static void on_playback(void *arg, const struct tl_record *record)
@@ -257,18 +277,22 @@ static void on_playback(void *arg, const struct tl_record *record)
                     TL_STR("error", err.msg));
         return;
     }
-    if (batch.to_epoch != tl_fleet_epoch(ingest->fleet))
+    if (batch.to_epoch != tl_fleet_epoch(ingest->fleet)) {
+        tl_counter_add(tl_counter_of(&ingest->metrics.playback_stale, "epoch"), batch.items_n);
         return;
-    for (size_t i = 0; i < batch.items_n; i++) {
-        struct tl_leg *leg = leg_of(media, &batch.items[i]);
-        if (leg)
-            tl_leg_on_playback(leg, &batch.items[i], batch.conversation, batch.conversation_epoch);
-        else
-            tl_counter_add(&ingest->metrics.playback_stale, 1);
     }
+    for (size_t i = 0; i < batch.items_n; i++)
+        play_item(media, &batch, &batch.items[i]);
 }
 
 /* ---- watching ---- */
+
+/* At a pause, while somebody else can take the call; regardless when the time is over. */
+static bool may_close(struct tl_media *media, const struct tl_leg *leg, int64_t now)
+{
+    return now - media->drain_began_ms > media->ingest->settings.drain_ms ||
+           (tl_leg_is_pausing(leg, now) && !tl_ingest_leaves_alone(media->ingest));
+}
 
 static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
 {
@@ -283,13 +307,8 @@ static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
         tl_leg_end(leg, "silent");
         return;
     }
-    if (leg->stalled)
-        tl_leg_claim_anew(leg);
-    if (leg->stage == TL_LEG_LIVE && !tl_leg_conversation_lives(leg))
-        tl_leg_move(leg, -1, "gone");
-    if (media->drain_began_ms && !leg->ended &&
-        (tl_leg_is_pausing(leg, now) ||
-         now - media->drain_began_ms > media->ingest->settings.drain_ms))
+    tl_leg_check_gift(leg, now);
+    if (media->drain_began_ms && !leg->ended && may_close(media, leg, now))
         tl_leg_end(leg, "drained");
 }
 
@@ -298,45 +317,84 @@ static void on_check(void *arg)
     struct tl_media *media = arg;
     int64_t now = tl_mono_ms();
 
+    tl_promises_expire(&media->promises, tl_fleet_view(media->ingest->fleet), now);
     for (struct tl_leg *leg = media->legs, *next; leg; leg = next) {
         next = leg->next;
         check_leg(media, leg, now);
-    }
-    if (media->drain_began_ms && !media->legs && media->on_drained) {
-        void (*on_done)(void *) = media->on_drained;
-        media->on_drained = NULL;
-        on_done(media->drained_arg);
     }
 }
 
 void tl_media_on_change(struct tl_media *media)
 {
+    int64_t now = tl_mono_ms();
+
     for (struct tl_leg *leg = media->legs, *next; leg; leg = next) {
         next = leg->next;
-        if (leg->stage == TL_LEG_LIVE && leg->ws && !tl_leg_conversation_lives(leg))
-            tl_leg_move(leg, -1, "gone");
+        tl_leg_check_gift(leg, now);
     }
 }
 
-void tl_media_drain(struct tl_media *media, void (*on_done)(void *arg), void *arg)
+void tl_media_drain(struct tl_media *media)
 {
     media->drain_began_ms = tl_mono_ms();
-    media->on_drained = on_done;
-    media->drained_arg = arg;
 }
 
-int tl_media_choose(struct tl_media *media, const char *key, int not_number)
+bool tl_media_is_empty(const struct tl_media *media)
 {
+    return !media->legs;
+}
+
+/* ---- calls on their way ---- */
+
+int tl_media_choose(struct tl_media *media, const char *call_sid, int not_number)
+{
+    struct tl_presence_view *view = tl_fleet_view(media->ingest->fleet);
     uint64_t random;
 
     tl_random_bytes(&random, sizeof(random));
-    struct tl_peer *peer = tl_presence_choose(tl_fleet_view(media->ingest->fleet),
-                                              TL_INSTANCE_KIND_CONVERSATION, key, random,
-                                              not_number);
+    const struct tl_peer *peer =
+        tl_presence_choose(view, TL_INSTANCE_KIND_CONVERSATION, call_sid, random, not_number);
     if (!peer)
         return -1;
-    peer->calls_promised++; /* until its next heartbeat says better */
+    tl_promises_add(&media->promises, view, call_sid, peer->number, tl_mono_ms() + PROMISE_MS);
     return peer->number;
+}
+
+void tl_media_given(struct tl_media *media, const struct tl_leg *leg)
+{
+    tl_promises_add(&media->promises, tl_fleet_view(media->ingest->fleet), leg->link.call_sid,
+                    leg->conversation, tl_mono_ms() + GIVEN_MS);
+}
+
+bool tl_media_is_full(const struct tl_media *media)
+{
+    return media->streams + (int64_t)media->promises.n >= media->ingest->settings.calls_max;
+}
+
+void tl_media_ended(struct tl_media *media, const struct tl_leg *leg)
+{
+    struct tl_media_ended *ended = &media->ended[media->ended_next++ % TL_MEDIA_ENDED_MAX];
+
+    (void)snprintf(ended->call_sid, sizeof(ended->call_sid), "%s", leg->link.call_sid);
+    ended->last_frame_ms =
+        leg->frames ? tl_now_ms() - (tl_mono_ms() - leg->last_frame_ms) : 0;
+}
+
+int64_t tl_media_last_frame(const struct tl_media *media, const char *call_sid,
+                            const char *not_stream)
+{
+    int64_t newest_ms = 0, to_wall_ms = tl_now_ms() - tl_mono_ms();
+
+    for (size_t i = 0; i < TL_MEDIA_ENDED_MAX; i++)
+        if (strcmp(media->ended[i].call_sid, call_sid) == 0 &&
+            media->ended[i].last_frame_ms > newest_ms)
+            newest_ms = media->ended[i].last_frame_ms;
+    for (const struct tl_leg *leg = media->legs; leg; leg = leg->next)
+        if (leg->frames && strcmp(leg->link.call_sid, call_sid) == 0 &&
+            strcmp(leg->stream_sid, not_stream) != 0 &&
+            leg->last_frame_ms + to_wall_ms > newest_ms)
+            newest_ms = leg->last_frame_ms + to_wall_ms;
+    return newest_ms;
 }
 
 int64_t tl_media_streams(const struct tl_media *media)
@@ -348,8 +406,24 @@ void tl_media_fill(struct tl_media *media, struct tl_presence *own)
 {
     own->calls_held = (int32_t)media->streams;
     own->capacity = (int32_t)media->ingest->settings.calls_max;
+    own->calls_promised = (int32_t)media->promises.n;
     own->draining = media->ingest->draining;
     own->mailbox_offset_read = media->mailbox_offset_read;
+}
+
+static void on_collect(void *arg)
+{
+    struct tl_media *media = arg;
+    struct tl_ingest_metrics *metrics = &media->ingest->metrics;
+    size_t bytes = 0, most = 0;
+
+    for (const struct tl_leg *leg = media->legs; leg; leg = leg->next) {
+        bytes += leg->backlog.cap * sizeof(*leg->backlog.items);
+        most = leg->backlog.len > most ? leg->backlog.len : most;
+    }
+    tl_gauge_set(&metrics->backlog_bytes, (int64_t)bytes);
+    tl_gauge_set(&metrics->backlog_time, (int64_t)most * 20000);
+    tl_gauge_set(&metrics->promises, (int64_t)media->promises.n);
 }
 
 /* ---- life ---- */
@@ -416,6 +490,7 @@ enum tl_status tl_media_create(struct tl_ingest *ingest, struct tl_media **ret_m
         tl_media_destroy(media);
         return st;
     }
+    tl_metrics_on_collect(ingest->registry_of_metrics, on_collect, media);
     *ret_media = media;
     return TL_OK;
 }
@@ -437,6 +512,7 @@ void tl_media_destroy(struct tl_media *media)
         tl_media_forget(media, leg);
         tl_leg_orphan(leg);
     }
+    tl_promises_finish(&media->promises);
     tl_arena_finish(&media->arena);
     tl_buf_finish(&media->out);
     tl_buf_finish(&media->frame);

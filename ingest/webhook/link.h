@@ -26,6 +26,7 @@ struct tl_link {
     int hint;                 /* mailbox of the conversation chosen or last known; -1: none */
     int64_t window_start_s;   /* attempts are bounded per minute */
     int window_attempts;
+    int64_t given_at_ms;      /* when the document with it was given; 0: not known */
 };
 
 TL_MUST_CHECK enum tl_status tl_link_sign(const struct tl_token_keys *keys, const char *purpose,
