@@ -100,12 +100,12 @@ static void advance(struct tl_call_fold *call, enum tl_call_state reported, cons
 {
     enum tl_call_state state = tl_call_state_advance(call->state, reported);
 
+    if (reported == TL_CALL_STATE_IN_PROGRESS && !call->answered_at) /* however late we hear of it */
+        call->answered_at = call->ended_at && call->ended_at < at ? call->ended_at : at;
     if (state == call->state)
         return;
     call->state = state;
     SET(call, reason, reason);
-    if (state == TL_CALL_STATE_IN_PROGRESS && !call->answered_at)
-        call->answered_at = at;
     if (tl_call_state_is_final(state))
         call->ended_at = at;
 }

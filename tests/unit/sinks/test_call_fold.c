@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "call/call_state.h"
 #include "sinks/fold/call_fold.h"
 #include "sinks/fold/call_map.h"
 
@@ -81,6 +82,99 @@ static void states_never_go_back(void **state)
     assert_true(call.started_at == START && call.answered_at == START + 1000 &&
                 call.ended_at == START + 5000);
     tl_call_fold_finish(&call);
+}
+
+/* ---- callbacks in any order (show G) ---- */
+
+static const char *const finals[] = {"completed", "busy", "failed", "no-answer", "canceled"};
+#define CALLBACKS 6
+
+/* The six callbacks of a call: what came with each. */
+static void call_back(struct tl_call_fold *call, size_t which, const char *final)
+{
+    const char *statuses[CALLBACKS] = {"queued", "initiated", "ringing", "in-progress", final, final};
+    struct tl_changed changed = {.state = tl_call_state_of_status(statuses[which]),
+                                 .status = statuses[which]};
+    struct tl_call_event e = event(START + (int64_t)which * 1000);
+
+    if (changed.state == TL_CALL_STATE_FAILED)
+        changed.reason = statuses[which];
+    if (which >= 4) /* the final one came twice, as when its first answer was lost */
+        changed.duration_s = (struct tl_opt_int){.set = true, .value = 42};
+    e.changed = &changed;
+    assert_int_equal(take(call, &e), TL_FOLD_COUNTS);
+}
+
+static void assert_ended(const struct tl_call_fold *call, const char *final, bool was_answered)
+{
+    assert_int_equal(call->state, tl_call_state_of_status(final));
+    assert_string_equal(call->reason, strcmp(final, "completed") == 0 ? "" : final);
+    assert_int_equal(call->duration_s, 42);
+    assert_true(call->ended_at != 0);
+    assert_int_equal(call->answered_at != 0, was_answered);
+    assert_true(call->answered_at <= call->ended_at);
+}
+
+static size_t permute(size_t *order, size_t from, const char *final)
+{
+    size_t n = 0;
+
+    if (from == CALLBACKS) {
+        struct tl_call_fold call;
+        tl_call_fold_init(&call, CALL_ID);
+        for (size_t i = 0; i < CALLBACKS; i++)
+            call_back(&call, order[i], final);
+        assert_ended(&call, final, true);
+        tl_call_fold_finish(&call);
+        return 1;
+    }
+    for (size_t i = from; i < CALLBACKS; i++) {
+        size_t kept = order[from];
+        order[from] = order[i];
+        order[i] = kept;
+        n += permute(order, from + 1, final);
+        order[i] = order[from];
+        order[from] = kept;
+    }
+    return n;
+}
+
+static void every_permutation_of_six_callbacks_leads_to_one_state(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < sizeof(finals) / sizeof(*finals); f++) {
+        size_t order[CALLBACKS] = {0, 1, 2, 3, 4, 5};
+        assert_int_equal(permute(order, 0, finals[f]), 720);
+    }
+}
+
+/* Six callbacks, each any of the six: some come twice or more, some never. */
+static void every_repetition_of_six_callbacks_leads_to_the_furthest_state(void **state)
+{
+    static const enum tl_call_state states[] = {TL_CALL_STATE_INITIATED, TL_CALL_STATE_INITIATED,
+                                                TL_CALL_STATE_RINGING, TL_CALL_STATE_IN_PROGRESS};
+    (void)state;
+    for (size_t code = 0; code < 46656; code++) {
+        struct tl_call_fold call;
+        const char *final = finals[code % 5];
+        enum tl_call_state furthest = TL_CALL_STATE_UNKNOWN;
+        bool is_final = false, is_answered = false;
+        size_t rest = code;
+        tl_call_fold_init(&call, CALL_ID);
+        for (size_t i = 0; i < CALLBACKS; i++, rest /= CALLBACKS) {
+            size_t which = rest % CALLBACKS;
+            call_back(&call, which, final);
+            is_final |= which >= 4;
+            is_answered |= which == 3;
+            if (which < 4 && states[which] > furthest)
+                furthest = states[which];
+        }
+        if (is_final)
+            assert_ended(&call, final, is_answered);
+        else
+            assert_int_equal(call.state, furthest);
+        tl_call_fold_finish(&call);
+    }
 }
 
 static void only_finals_count_and_each_once(void **state)
@@ -270,6 +364,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_never_go_back),
+        cmocka_unit_test(every_permutation_of_six_callbacks_leads_to_one_state),
+        cmocka_unit_test(every_repetition_of_six_callbacks_leads_to_the_furthest_state),
         cmocka_unit_test(only_finals_count_and_each_once),
         cmocka_unit_test(a_lower_claim_and_another_holder_are_fenced),
         cmocka_unit_test(nothing_counts_behind_closed),

@@ -9,9 +9,11 @@
 #include "base/error.h"
 #include "call/call_state.h"
 
-static const char *const statuses[] = {"queued",      "initiated", "ringing",
-                                       "in-progress", "completed", "no-such-word"};
+static const char *statuses[] = {"queued",      "initiated", "ringing",
+                                 "in-progress", "completed", "no-such-word"};
 #define STATUSES TL_ARRAY_LEN(statuses)
+#define FINAL 4 /* of statuses: each word that ends a call stands there in turn */
+static const char *const finals[] = {"completed", "busy", "failed", "no-answer", "canceled"};
 
 static enum tl_call_state run(const size_t *order, size_t n)
 {
@@ -34,7 +36,7 @@ static size_t permute(size_t *order, size_t from)
     size_t n = 0;
 
     if (from == STATUSES) {
-        assert_int_equal(run(order, STATUSES), TL_CALL_STATE_COMPLETED);
+        assert_int_equal(run(order, STATUSES), tl_call_state_of_status(statuses[FINAL]));
         return 1;
     }
     for (size_t i = from; i < STATUSES; i++) {
@@ -47,9 +49,13 @@ static size_t permute(size_t *order, size_t from)
 
 static void advance_ends_in_one_state_for_every_permutation(void **state)
 {
-    size_t order[STATUSES] = {0, 1, 2, 3, 4, 5};
     (void)state;
-    assert_int_equal(permute(order, 0), 720);
+    for (size_t f = 0; f < TL_ARRAY_LEN(finals); f++) {
+        size_t order[STATUSES] = {0, 1, 2, 3, 4, 5};
+        statuses[FINAL] = finals[f];
+        assert_int_equal(permute(order, 0), 720);
+    }
+    statuses[FINAL] = "completed";
 }
 
 /* Six reports, each of them any of the six: the one that is furthest decides. */
