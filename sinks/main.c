@@ -112,6 +112,14 @@ static void on_fleet_ready(void *arg)
         tl_service_fail(program->service, &err);
 }
 
+static void on_change(void *arg)
+{
+    struct program *program = arg;
+
+    if (program->sink.has_telephony)
+        tl_telephony_on_change(program->sink.telephony);
+}
+
 static void on_superseded(void *arg)
 {
     struct program *program = arg;
@@ -150,6 +158,7 @@ static enum tl_status start_fleet(struct program *program, struct tl_error *err)
         .kind = sink->has_telephony ? TL_INSTANCE_KIND_TELEPHONY : TL_INSTANCE_KIND_UNKNOWN,
         .number = sink->number,
         .on_ready = on_fleet_ready,
+        .on_change = on_change,
         .on_superseded = on_superseded,
         .fill = on_fill,
         .arg = program};

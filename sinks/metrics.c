@@ -39,5 +39,15 @@ const struct tl_metric tl_sink_metric_rows[] = {
     TELEPHONY(pending, GAUGE, "pending", "Effects that are not settled."),
     TELEPHONY(calls, GAUGE, "calls", "Calls that are not closed."),
     TELEPHONY(closed, COUNTER, "closed_total", "Calls closed because nobody else did."),
+    TELEPHONY(rescues, COUNTER, "rescues_total",
+              "Calls without a stream: rescues written, those that were first in the log, what became of "
+              "the request, and how the call got out of it.",
+              .labels = "step,cause"),
+    TELEPHONY(rescue_time, HISTOGRAM, "rescue_seconds",
+              "Time from the loss of a stream, as far as known here, to the next one.",
+              .buckets = &tl_buckets_latency),
+    TELEPHONY(watched, GAUGE, "streams_watched", "Streams of calls that are not over."),
+    TELEPHONY(lost, GAUGE, "calls_lost", "Calls that have lost their stream and need another one."),
+    TELEPHONY(ingests_gone, COUNTER, "ingests_gone_total", "Times that an ingest was seen to go."),
     {0},
 };

@@ -36,6 +36,26 @@ const struct tl_setting tl_sink_settings[] = {
     TL_SET_DURATION(S, telephony_close_after_ms, "telephony.close_after", "60s", 100, 3600000,
                     "So long after its final state a call is closed for whoever should have closed "
                     "it."),
+    TL_SET_BOOL(S, telephony_rescue, "telephony.rescue", "true",
+                "Bring calls back whose stream is gone and for which the telephone network does not ask "
+                "again by itself."),
+    TL_SET_DURATION(S, telephony_rescue_broken_ms, "telephony.rescue_broken", "1s", 0, 600000,
+                    "From the end of a stream that nobody asked to end to the first rescue: so long the "
+                    "network has to come back by itself."),
+    TL_SET_DURATION(S, telephony_rescue_stopped_ms, "telephony.rescue_stopped", "3s", 0, 600000,
+                    "The same where the network itself stopped the stream: mostly the call is over, and its "
+                    "final state on its way."),
+    TL_SET_DURATION(S, telephony_rescue_gone_ms, "telephony.rescue_gone", "250ms", 0, 600000,
+                    "The same after presence has decided that the ingest of a call is gone."),
+    TL_SET_DURATION(S, telephony_rescue_no_stream_ms, "telephony.rescue_no_stream", "5s", 100, 600000,
+                    "The same for a call whose TwiML was given and whose stream did not come."),
+    TL_SET_DURATION(S, telephony_rescue_next_ms, "telephony.rescue_next", "1s", 100, 60000,
+                    "Without a new stream so long after a rescue the next instance tries; doubles with each "
+                    "attempt."),
+    TL_SET_DURATION(S, telephony_rescue_next_max_ms, "telephony.rescue_next_max", "30s", 100, 600000,
+                    "Longest wait between rescues of a call."),
+    TL_SET_INT(S, telephony_rescues_per_minute, "telephony.rescues_per_minute", "10", 1, 1000,
+               "Rescues of one call within a minute at most."),
     TL_SET_STRING(S, telephony_language, "telephony.language", "en-US",
                   "Language in which the telephone network speaks a sentence before the end."),
     {0},

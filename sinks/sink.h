@@ -21,6 +21,11 @@ struct tl_sink_metrics {
     struct tl_gauge pending;
     struct tl_gauge calls;
     struct tl_counter closed;
+    struct tl_metric_vec rescues; /* step, cause */
+    struct tl_histogram rescue_time;
+    struct tl_gauge watched;
+    struct tl_gauge lost;
+    struct tl_counter ingests_gone;
 };
 extern const struct tl_metric tl_sink_metric_rows[];
 

@@ -77,6 +77,29 @@ enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effe
     return st;
 }
 
+enum tl_status tl_phone_redirect(struct tl_telephony *telephony, const char *call_sid,
+                                 const char *url, tl_http_answer_fn on_answer, void *arg,
+                                 struct tl_http_call **ret_call, struct tl_error *err)
+{
+    struct tl_buf body, fallback;
+
+    tl_buf_init(&body, BODY_MAX_BYTES);
+    tl_buf_init(&fallback, URL_MAX_BYTES);
+    tl_buf_printf(&fallback, "%s/twilio/fallback" TL_TWILIO_OVERRIDES,
+                  telephony->sink->twilio.public_url);
+    tl_twilio_form_add(&body, "Url", url);
+    tl_twilio_form_add(&body, "Method", "POST");
+    tl_twilio_form_add(&body, "FallbackUrl", tl_buf_str(&fallback));
+    tl_twilio_form_add(&body, "FallbackMethod", "POST");
+    enum tl_status st =
+        body.full || fallback.full
+            ? tl_fail(err, TL_INVALID, "the URL is too long")
+            : start(telephony, "POST", call_sid, &body, on_answer, arg, ret_call, err);
+    tl_buf_finish(&body);
+    tl_buf_finish(&fallback);
+    return st;
+}
+
 void tl_phone_read(struct tl_telephony *telephony, const char *request,
                    const struct tl_http_answer *answer, struct tl_twilio_answer *ret_answer,
                    int64_t *ret_wait_ms)

@@ -354,6 +354,10 @@ static void on_tick(void *arg)
 
 bool tl_telephony_is_ready(const struct tl_telephony *telephony, char *reason, size_t size)
 {
+    if (telephony->watchdog && !tl_watchdog_is_ready(telephony->watchdog)) {
+        (void)snprintf(reason, size, "telephony: the watchdog is reading the calls of the last hours");
+        return false;
+    }
     if (telephony->had_assignment && telephony->is_live)
         return true;
     (void)snprintf(reason, size, "telephony: %s",
@@ -362,10 +366,18 @@ bool tl_telephony_is_ready(const struct tl_telephony *telephony, char *reason, s
     return false;
 }
 
-void tl_telephony_fill(const struct tl_telephony *telephony, struct tl_presence *own)
+void tl_telephony_fill(struct tl_telephony *telephony, struct tl_presence *own)
 {
+    if (telephony->watchdog)
+        tl_watchdog_count_beat(telephony->watchdog);
     own->calls_held = (int32_t)telephony->in_flight;
     own->capacity = (int32_t)telephony->sink->settings.telephony_requests_max;
+}
+
+void tl_telephony_on_change(struct tl_telephony *telephony)
+{
+    if (telephony->watchdog)
+        tl_watchdog_look(telephony->watchdog);
 }
 
 enum tl_status tl_telephony_create(struct tl_sink *sink, struct tl_telephony **ret_telephony,
@@ -406,6 +418,8 @@ enum tl_status tl_telephony_start(struct tl_telephony *telephony, struct tl_erro
         st = tl_scanner_create(tl_fleet_kafka(sink->fleet), &telephony->scanner, err);
     if (st == TL_OK)
         st = tl_group_create(tl_fleet_kafka(sink->fleet), &options, &telephony->group, err);
+    if (st == TL_OK && sink->settings.telephony_rescue)
+        st = tl_watchdog_create(telephony, err);
     if (st == TL_OK)
         tl_timer_repeat(&telephony->tick, sink->loop, TICK_MS, on_tick, telephony);
     return st;
@@ -415,6 +429,8 @@ void tl_telephony_stop(struct tl_telephony *telephony)
 {
     if (!telephony)
         return;
+    tl_watchdog_destroy(TL_TAKE(telephony->watchdog));
+    tl_rescue_clear(telephony);
     tl_group_destroy(telephony->group, 5000);
     forget_all(telephony);
     free_shards(telephony);

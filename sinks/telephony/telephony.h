@@ -13,7 +13,8 @@ TL_MUST_CHECK enum tl_status tl_telephony_create(struct tl_sink *sink,
 TL_MUST_CHECK enum tl_status tl_telephony_start(struct tl_telephony *telephony,
                                                 struct tl_error *err);
 bool tl_telephony_is_ready(const struct tl_telephony *telephony, char *reason, size_t size);
-void tl_telephony_fill(const struct tl_telephony *telephony, struct tl_presence *own);
+void tl_telephony_fill(struct tl_telephony *telephony, struct tl_presence *own);
+void tl_telephony_on_change(struct tl_telephony *telephony); /* somebody came, went, or drains */
 void tl_telephony_stop(struct tl_telephony *telephony);    /* while Kafka is there */
 void tl_telephony_destroy(struct tl_telephony *telephony); /* after the fleet; accepts NULL */
 

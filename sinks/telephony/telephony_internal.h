@@ -69,6 +69,22 @@ struct tl_closing {
     struct tl_http_call *request;
 };
 
+/** A call that it is for us to bring back, until the next instance's turn. */
+struct tl_rescue_call {
+    struct tl_rescue_call *next;
+    struct tl_telephony *telephony;
+    char call_id[TL_UUID_TEXT_LEN + 1];
+    char call_sid[64];
+    struct tl_buf url;    /* where the network is to ask */
+    int32_t attempt;
+    int64_t turn_ends_at; /* monotonic ms: another one acts then */
+    const char *cause;    /* static */
+    bool is_settled;      /* meanwhile it needs none any more */
+    struct tl_http_call *request;
+};
+
+struct tl_watchdog;
+
 enum tl_restore_step {
     TL_RESTORE_STATE,    /* state.telephony.v1, whole */
     TL_RESTORE_CALLS,    /* calls.v1 of the last hours */
@@ -99,6 +115,9 @@ struct tl_telephony {
     void *known;              /* tree of struct tl_known by id */
     struct tl_effect *effects;
     struct tl_closing *closings;
+    struct tl_rescue_call *rescues;    /* in the order in which they came */
+    int64_t rescues_wait_until;        /* a 429 asked for it; monotonic ms */
+    struct tl_watchdog *watchdog;      /* NULL: switched off */
     struct tl_shard *shards;
     size_t shards_n;
     int64_t generation;
@@ -147,6 +166,21 @@ void tl_closing_tick(struct tl_telephony *telephony);
 void tl_closing_remove(struct tl_telephony *telephony, const char *call_id);
 void tl_closing_clear(struct tl_telephony *telephony);
 
+/* watchdog.c: all partitions read, for watch.h to decide. */
+enum tl_status tl_watchdog_create(struct tl_telephony *telephony, struct tl_error *err);
+void tl_watchdog_destroy(struct tl_watchdog *watchdog); /* accepts NULL */
+bool tl_watchdog_is_ready(const struct tl_watchdog *watchdog);
+void tl_watchdog_count_beat(struct tl_watchdog *watchdog);
+void tl_watchdog_look(struct tl_watchdog *watchdog); /* presence changed */
+
+/* rescue.c: what the watch decided, at the telephone network. */
+struct tl_watch_call;
+void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call,
+                   int64_t turn_ms);
+void tl_rescue_settle(struct tl_telephony *telephony, const char *call_id);
+void tl_rescue_pump(struct tl_telephony *telephony);
+void tl_rescue_clear(struct tl_telephony *telephony);
+
 /* phone.c: the Calls resource of the REST API. */
 enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_sid,
                              tl_http_answer_fn on_answer, void *arg, struct tl_http_call **ret_call,
@@ -154,6 +188,10 @@ enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_si
 enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effect *effect,
                             const char *language, tl_http_answer_fn on_answer, void *arg,
                             struct tl_http_call **ret_call, struct tl_error *err);
+/** Has the network ask for a new document at `url`, and at the fallback when that fails. */
+enum tl_status tl_phone_redirect(struct tl_telephony *telephony, const char *call_sid,
+                                 const char *url, tl_http_answer_fn on_answer, void *arg,
+                                 struct tl_http_call **ret_call, struct tl_error *err);
 /** Reads an answer, counts it. `ret_wait_ms`: what a 429 asks for; 0: nothing said. */
 void tl_phone_read(struct tl_telephony *telephony, const char *request,
                    const struct tl_http_answer *answer, struct tl_twilio_answer *ret_answer,
