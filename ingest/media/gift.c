@@ -207,7 +207,8 @@ static struct tl_started started_of(struct tl_leg *leg)
         .call_start_offset = leg->link.start_offset,
         .calls_partition = tl_fleet_partition_of(leg->media->ingest->fleet, leg->call_id),
         .first_n = backlog->len ? tl_backlog_at(backlog, 0)->n : backlog->next_n,
-        .checkpoint_offset = leg->checkpoint_offset};
+        .checkpoint_offset = leg->checkpoint_offset,
+        .is_new = {.set = true, .value = leg->link.number <= 1 && !leg->was_held}};
 }
 
 static void send_started(struct tl_leg *leg)

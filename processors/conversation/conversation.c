@@ -1,6 +1,7 @@
 /* The process around the dialogs: mailbox in, sound out, presence, draining. */
 #include "processors/conversation/conversation.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,57 @@ int tl_conversation_calls(const struct tl_conversation *self)
     return n;
 }
 
+static int64_t tokens_used(const struct tl_conversation *self)
+{
+    return self->tokens_last_minute > self->tokens_minute ? self->tokens_last_minute
+                                                          : self->tokens_minute;
+}
+
+static struct tl_governor_share share_of_ai(const struct tl_conversation *self)
+{
+    const struct tl_governor_limits limits = {.max_sessions = self->openai.max_sessions,
+                                              .tokens_per_minute = self->openai.tokens_per_minute,
+                                              .reserve_pct = self->openai.reserve_pct};
+    int calls = tl_conversation_calls(self), sessions = (int)self->metrics.ai_sessions.value;
+    const struct tl_governed own = {.number = self->number,
+                                    .calls = calls,
+                                    .sessions = sessions > calls ? sessions : calls,
+                                    .tokens = tokens_used(self),
+                                    .capacity = (int)self->settings.calls_max,
+                                    .is_leaving = self->draining};
+    struct tl_governor_share share;
+
+    tl_governor_share(&limits, tl_fleet_view(self->fleet), &own, &share);
+    return share;
+}
+
+const char *tl_conversation_refusal(const struct tl_conversation *self,
+                                    const struct tl_media_item *item)
+{
+    const struct tl_opt_bool *said = &item->started->is_new;
+    bool is_new = said->set ? said->value : item->number == 1 && item->session == 1;
+
+    if (self->draining)
+        return "draining";
+    if (is_new && tl_conversation_calls(self) >= self->settings.calls_max)
+        return "capacity";
+    if (is_new && share_of_ai(self).new_calls <= 0)
+        return "ai_limit";
+    return NULL;
+}
+
+/* Whoever has no limits announces none. */
+static void fill_share(struct tl_conversation *self, struct tl_presence *own)
+{
+    struct tl_governor_share share = share_of_ai(self);
+    bool is_limited = share.new_calls < INT_MAX;
+
+    tl_gauge_set(&self->metrics.ai_share, share.sessions);
+    tl_gauge_set(&self->metrics.ai_share_tokens, share.tokens);
+    tl_gauge_set(&self->metrics.ai_new_calls, is_limited ? share.new_calls : -1);
+    own->new_calls = (struct tl_opt_int){.set = is_limited, .value = is_limited ? share.new_calls : 0};
+}
+
 void tl_conversation_fill(struct tl_conversation *self, struct tl_presence *own)
 {
     own->calls_held = tl_conversation_calls(self);
@@ -146,22 +198,17 @@ void tl_conversation_fill(struct tl_conversation *self, struct tl_presence *own)
     own->draining = self->draining;
     own->mailbox_offset_read = self->mailbox_offset_read;
     own->ai_sessions = (int32_t)self->metrics.ai_sessions.value;
-    own->ai_tokens_per_minute = (int32_t)(self->tokens_last_minute > self->tokens_minute
-                                              ? self->tokens_last_minute
-                                              : self->tokens_minute);
+    own->ai_tokens_per_minute = (int32_t)tokens_used(self);
+    fill_share(self, own);
 }
 
 void tl_conversation_drain(struct tl_conversation *self, void (*on_done)(void *arg), void *arg)
 {
-    struct tl_dialog *d, *tmp;
-
-    self->draining = true;
+    self->draining = true; /* the ticks of the dialogs do the rest */
     self->drain_began_ms = tl_mono_ms();
     self->on_drained = on_done;
     self->drained_arg = arg;
     tl_fleet_beat(self->fleet);
-    HASH_ITER (hh, self->dialogs, d, tmp)
-        tl_dialog_hand_over(d);
 }
 
 void tl_conversation_on_config(struct tl_conversation *self, const struct tl_config_entry *entry)

@@ -4,6 +4,7 @@
 #include "avro/media_batch.h"
 #include "avro/playback_batch.h"
 #include "base/metrics.h"
+#include "call/governor.h"
 #include "fleet/fleet.h"
 #include "kafka/scan.h"
 #include "kafka/tail.h"
@@ -18,6 +19,7 @@ struct tl_closing;
 
 struct tl_conversation_metrics {
     struct tl_gauge calls, ai_sessions, sound_bytes;
+    struct tl_gauge ai_share, ai_share_tokens, ai_new_calls; /* by the governor; -1: no limit */
     struct tl_counter calls_taken;
     struct tl_metric_vec claims;         /* cause */
     struct tl_metric_vec refused;        /* reason */
@@ -89,6 +91,11 @@ void tl_conversation_collect(struct tl_conversation *self, struct tl_metrics *me
 TL_MUST_CHECK enum tl_status tl_conversation_start(struct tl_conversation *self,
                                                    struct tl_error *err);
 int tl_conversation_calls(const struct tl_conversation *self); /* held, without those that are over */
+
+/** Why a call that is given to this process is refused, or NULL: it is taken. A call that goes on is
+ *  refused only while draining: admission has left the room for it. */
+const char *tl_conversation_refusal(const struct tl_conversation *self,
+                                    const struct tl_media_item *started);
 void tl_conversation_fill(struct tl_conversation *self, struct tl_presence *own);
 void tl_conversation_drain(struct tl_conversation *self, void (*on_done)(void *arg), void *arg);
 

@@ -364,14 +364,9 @@ void tl_dialog_on_started(struct tl_conversation *c, const struct tl_media_batch
                       item->started->stream_sid, &d->claim, d->stream_sid, "higher_claim");
         return;
     }
-    if (!d && c->draining) {
-        refuse(c, batch, item, "draining");
-        return;
-    }
-    /* a call that was somewhere already is taken in: admission has left the room */
-    bool is_new = claim.number == 1 && claim.session == 1;
-    if (!d && is_new && tl_conversation_calls(c) >= c->settings.calls_max) {
-        refuse(c, batch, item, "capacity");
+    const char *refusal = d ? NULL : tl_conversation_refusal(c, item);
+    if (refusal) {
+        refuse(c, batch, item, refusal);
         return;
     }
     bool is_known = d && d->stage == TL_DIALOG_LIVE;

@@ -8,6 +8,12 @@
 const struct tl_metric tl_conversation_metric_rows[] = {
     ROW(calls, GAUGE, "calls", "Calls held now."),
     ROW(ai_sessions, GAUGE, "ai_sessions", "AI sessions open now."),
+    ROW(ai_share, GAUGE, "ai_share_sessions",
+        "AI sessions that this instance may have now by the governor; -1: no limit."),
+    ROW(ai_share_tokens, GAUGE, "ai_share_tokens",
+        "AI tokens a minute that this instance may use now by the governor; -1: no limit."),
+    ROW(ai_new_calls, GAUGE, "ai_new_calls",
+        "New calls that this instance may take now by the governor; -1: no limit."),
     ROW(sound_bytes, GAUGE, "sound_bytes", "Sound of the AI that callers have not heard yet."),
     ROW(calls_taken, COUNTER, "calls_taken_total", "Calls taken."),
     ROW(claims, COUNTER, "claims_total", "Legs claimed.", .labels = "cause"),

@@ -48,6 +48,15 @@ const struct tl_setting tl_openai_settings[] = {
                     "what the provider allows when that is less."),
     TL_SET_DURATION(struct tl_openai_settings, response_timeout_ms, "openai.response_timeout", "10s",
                     1000, 120000, "An answer of which nothing has come by then is asked for again."),
+    TL_SET_INT(struct tl_openai_settings, max_sessions, "openai.max_sessions", "0", 0, 1000000,
+               "Sessions that the provider allows at once, of all instances together; 0: no limit."),
+    TL_SET_INT(struct tl_openai_settings, tokens_per_minute, "openai.tokens_per_minute", "0", 0,
+               1000000000000,
+               "Tokens a minute that the provider allows, of all instances together; 0: no limit."),
+    TL_SET_INT(struct tl_openai_settings, reserve_pct, "openai.reserve_pct", "0", 0, 90,
+               "Per cent of both limits that new calls leave free for calls that go on. Of the sessions "
+               "at least as many are left as the fullest instance has, so that its death is absorbed "
+               "even while the provider still counts them."),
     TL_SET_LIST(struct tl_openai_settings, prices, "openai.prices", "",
                 "Price list: model=input text,input audio,cached text,cached audio,output "
                 "text,output audio (US dollars for a million tokens),minute of transcription. "

@@ -27,6 +27,9 @@ struct tl_openai_settings {
     int64_t reconnect_deadline_ms;
     int64_t session_max_ms;
     int64_t response_timeout_ms;
+    int64_t max_sessions;
+    int64_t tokens_per_minute;
+    int64_t reserve_pct;
     struct tl_list prices;
 };
 extern const struct tl_setting tl_openai_settings[];
