@@ -510,8 +510,6 @@ void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
     else if (!d->end_asked)
         tl_dialog_ai_open(d);
     tell_live(d, how);
-    if (d->conversation->draining) /* it was on its way when draining began */
-        tl_dialog_hand_over(d);
 }
 
 /* ---- items ---- */
@@ -652,6 +650,20 @@ void tl_dialog_on_item(struct tl_dialog *d, const struct tl_media_batch *batch,
 
 /* ---- time ---- */
 
+/* At a pause in speech, or when none comes; and again, for a word to ingest may get lost. */
+static void tick_hand_over(struct tl_dialog *d, int64_t now_ms)
+{
+    const struct tl_conversation *c = d->conversation;
+    bool is_due = now_ms - c->drain_began_ms > c->settings.drain_ms * 2 / 3;
+
+    if (now_ms - d->handed_over_ms <= HAND_OVER_MS ||
+        (!d->handed_over_ms && !is_due && !tl_dialog_ai_is_at_pause(d)))
+        return;
+    d->handed_over_ms = now_ms;
+    tl_talk_flush(&d->talk, tl_dialog_now(d));
+    send_playback(d, TL_PLAYBACK_KIND_HANDED_OVER, (struct tl_bytes){0}, "draining");
+}
+
 static void tick_live(struct tl_dialog *d, int64_t now_ms)
 {
     tl_talk_tick(&d->talk, tl_dialog_now(d));
@@ -660,8 +672,8 @@ static void tick_live(struct tl_dialog *d, int64_t now_ms)
         tl_dialog_write_keyed(d);
     if (d->changed && now_ms - d->last_checkpoint_ms > d->conversation->settings.checkpoint_ms)
         tl_dialog_write_checkpoint(d);
-    if (d->conversation->draining && now_ms - d->handed_over_ms > HAND_OVER_MS)
-        tl_dialog_hand_over(d);
+    if (d->conversation->draining)
+        tick_hand_over(d, now_ms);
     if (now_ms - d->last_frame_ms > FRAME_WAIT_MS) { /* the stream is elsewhere, or nowhere */
         tl_dialog_ai_close(d);
         tl_talk_stop(&d->talk, tl_dialog_now(d));
@@ -686,14 +698,6 @@ void tl_dialog_tick(struct tl_dialog *d, int64_t now_ms)
             tl_dialog_drop(d, "no_frames");
         break;
     }
-}
-
-void tl_dialog_hand_over(struct tl_dialog *d)
-{
-    if (d->stage != TL_DIALOG_LIVE)
-        return;
-    d->handed_over_ms = tl_mono_ms();
-    send_playback(d, TL_PLAYBACK_KIND_HANDED_OVER, (struct tl_bytes){0}, "draining");
 }
 
 void tl_dialog_on_config(struct tl_dialog *d, const struct tl_config_entry *entry)

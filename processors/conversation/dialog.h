@@ -164,9 +164,6 @@ void tl_dialog_on_event(struct tl_dialog *dialog, const struct tl_call_event *ev
 /** The configuration of its business changed. */
 void tl_dialog_on_config(struct tl_dialog *dialog, const struct tl_config_entry *entry);
 
-/** This process drains: finals out, and ask to be moved. */
-void tl_dialog_hand_over(struct tl_dialog *dialog);
-
 /** Drops it here without a word in the log: another one holds the leg, or the process leaves. */
 void tl_dialog_drop(struct tl_dialog *dialog, const char *reason);
 
@@ -204,6 +201,7 @@ bool tl_dialog_ai_holds(struct tl_dialog *dialog, const struct tl_dialog_item *i
 bool tl_dialog_ai_is_holding(const struct tl_dialog *dialog); /* and what comes behind */
 void tl_dialog_ai_last_words(struct tl_dialog *dialog); /* the stream is over: put the rest into words */
 void tl_dialog_ai_continue(struct tl_dialog *dialog); /* an answer broke off: go on with it */
+bool tl_dialog_ai_is_at_pause(const struct tl_dialog *dialog); /* nobody speaks or is about to */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
 void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,
                        const char *dial_number);

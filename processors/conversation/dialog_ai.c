@@ -621,6 +621,12 @@ static const struct tl_speech_callbacks callbacks = {.on_ready = on_ready,
 
 /* ---- renewal before the session's time limit ---- */
 
+bool tl_dialog_ai_is_at_pause(const struct tl_dialog *d)
+{
+    return tl_talk_is_quiet(&d->talk) && !d->answer_due_ms && !d->wants_end && !d->only_listens &&
+           !(d->speech_ready && driver_of(d)->is_answering(d->speech));
+}
+
 static bool is_quiet(const struct tl_dialog *d, int64_t now_ms)
 {
     return tl_talk_is_idle(&d->talk) && !driver_of(d)->is_answering(d->speech) &&

@@ -793,9 +793,14 @@ bool tl_talk_is_open(const struct tl_talk *talk, enum tl_speaker speaker)
     return false;
 }
 
+bool tl_talk_is_quiet(const struct tl_talk *talk)
+{
+    return !talk->turns && !talk->speaking;
+}
+
 bool tl_talk_is_idle(const struct tl_talk *talk)
 {
-    return !talk->turns && !talk->handed && !talk->speaking;
+    return tl_talk_is_quiet(talk) && !talk->handed;
 }
 
 bool tl_talk_is_playing(const struct tl_talk *talk)

@@ -126,6 +126,7 @@ void tl_talk_tick(struct tl_talk *talk, struct tl_talk_now now);
 void tl_talk_flush(struct tl_talk *talk, struct tl_talk_now now);
 
 bool tl_talk_is_open(const struct tl_talk *talk, enum tl_speaker speaker); /* a turn is not final */
+bool tl_talk_is_quiet(const struct tl_talk *talk);  /* no turn is open; finals may wait for a redaction */
 bool tl_talk_is_idle(const struct tl_talk *talk);   /* every turn is final */
 bool tl_talk_is_playing(const struct tl_talk *talk); /* the AI has sound that was not heard */
 bool tl_talk_is_caller_speaking(const struct tl_talk *talk);
