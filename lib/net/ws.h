@@ -17,6 +17,7 @@ struct tl_ws_close {
     uint16_t code;      /* RFC 6455 section 7.4.1; 1005: none given; 1006: no close frame came */
     bool abrupt;        /* no close handshake: reset, died, timed out, or never open */
     int http_status;    /* client whose handshake was refused: the answer's status; else 0 */
+    int retry_after_s;  /* with http_status: what the answer's Retry-After says in seconds; else 0 */
     const char *reason; /* UTF-8, or a description of the failure; borrowed; never NULL */
 };
 

@@ -218,8 +218,13 @@ void tl_ws_on_handshake_answer(struct tl_conn *conn)
 
     if (!ws)
         return;
-    if (status != 101)
+    if (status != 101) {
+        char after[16] = "";
         ws->end.http_status = status;
+        (void)lws_hdr_copy(conn->wsi, after, sizeof(after), WSI_TOKEN_HTTP_RETRY_AFTER);
+        long seconds = strtol(after, NULL, 10); /* a date counts as none */
+        ws->end.retry_after_s = seconds > 0 && seconds < 3600 ? (int)seconds : 0;
+    }
     /* Its last moment: when the WebSocket is open the headers are gone. */
     if (lws_hdr_copy(conn->wsi, ws->subprotocol, sizeof(ws->subprotocol), WSI_TOKEN_PROTOCOL) <= 0)
         ws->subprotocol[0] = 0;

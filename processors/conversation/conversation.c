@@ -236,13 +236,32 @@ static void on_collect(void *arg)
     tl_gauge_set(&self->metrics.sound_bytes, bytes);
 }
 
+static enum tl_status follow_mailbox(struct tl_conversation *self, struct tl_error *err)
+{
+    const struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - 1000};
+    return tl_tail_add(self->mailbox, "media.v1", self->number, start, err);
+}
+
+static void on_mailbox_error(void *arg, const char *topic, int32_t partition,
+                             const struct tl_error *error)
+{
+    struct tl_conversation *self = arg;
+    struct tl_error err;
+
+    if (!topic || error->status != TL_CONFLICT)
+        return; /* it goes on by itself */
+    /* stopped for longer than sound is kept: whoever gave us calls has given them to others */
+    tl_log_warn(self->log, "mailbox.lost_its_place", TL_STR("error", error->msg));
+    tl_tail_remove(self->mailbox, topic, partition);
+    if (follow_mailbox(self, &err) != TL_OK)
+        tl_log_error(self->log, "mailbox.not_followed", TL_STR("error", err.msg));
+}
+
 enum tl_status tl_conversation_start(struct tl_conversation *self, struct tl_error *err)
 {
-    struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - 1000};
-
     self->tokens_since_ms = tl_mono_ms();
     tl_timer_repeat(&self->tick_timer, self->loop, TICK_MS, on_tick, self);
-    return tl_tail_add(self->mailbox, "media.v1", self->number, start, err);
+    return follow_mailbox(self, err);
 }
 
 enum tl_status tl_conversation_create(struct tl_conversation *self, struct tl_error *err)
@@ -250,7 +269,8 @@ enum tl_status tl_conversation_create(struct tl_conversation *self, struct tl_er
     struct tl_kafka *kafka = tl_fleet_kafka(self->fleet);
     const struct tl_producer_options producer = {.name = "media",
                                                  .linger_ms = self->kafka.media_linger_ms};
-    const struct tl_tail_options tail = {.name = "mailbox", .on_record = on_mailbox, .arg = self};
+    const struct tl_tail_options tail = {
+        .name = "mailbox", .on_record = on_mailbox, .on_error = on_mailbox_error, .arg = self};
 
     tl_fleet_stories(self->fleet)->repeats = &self->metrics.events_repeated;
     self->mailbox_offset_read = self->recalled_offset = -1;

@@ -203,17 +203,21 @@ static void session_lost(struct tl_dialog *d, bool fatal, const char *reason)
 {
     int64_t now = tl_mono_ms();
     int64_t delay = RETRY_FIRST_MS << (d->ai_attempts < 4 ? d->ai_attempts : 4);
+    int64_t held_back = driver_of(d)->not_before_ms(d->conversation->driver_self) - now;
     uint8_t jitter;
 
     if (!d->ai_wanted_since_ms)
         d->ai_wanted_since_ms = now;
-    if (fatal || now - d->ai_wanted_since_ms > d->conversation->openai.reconnect_deadline_ms) {
+    int64_t left = d->ai_wanted_since_ms + d->conversation->openai.reconnect_deadline_ms - now;
+    if (fatal || left < 0 || held_back > left) {
         give_up(d, reason);
         return;
     }
     tl_random_bytes(&jitter, 1);
     delay = delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS;
     delay -= delay * jitter / 1024; /* less a quarter at most */
+    if (held_back > 0) /* all calls come back at about that time, not in one moment */
+        delay = held_back + jitter;
     d->ai_attempts++;
     tl_timer_start(&d->retry_timer, d->conversation->loop, (uint64_t)delay, on_retry, d);
 }

@@ -13,6 +13,7 @@
 
 #define MESSAGE_BYTES_MAX (8u << 20)
 #define TURN_BYTES_MAX (256u << 10)
+#define HOLD_BACK_MS INT64_C(250)
 
 enum stage {
     CONNECTING, /* until session.created */
@@ -213,6 +214,7 @@ static void on_session_created(struct tl_speech *s, const struct tl_openai_event
     if (s->stage != CONNECTING)
         return;
     s->stage = CONFIGURING;
+    s->provider->refusals = 0;
     if (tl_ws_send(s->ws, true, s->first.data, s->first_update_len) != TL_OK)
         tl_ws_close(s->ws, 1001, "the socket is full");
 }
@@ -367,6 +369,22 @@ static void on_message(void *arg, struct tl_ws *ws, const void *data, size_t len
     tl_openai_event_finish(&e);
 }
 
+/* Too many requests: all calls of this process hold back, for each would only make it worse. */
+static void hold_back(struct tl_openai_provider *p, int retry_after_s)
+{
+    int64_t wait_ms = retry_after_s ? retry_after_s * INT64_C(1000)
+                                    : HOLD_BACK_MS << (p->refusals < 3 ? p->refusals : 3);
+
+    p->refusals++;
+    if (p->not_before_ms < tl_mono_ms() + wait_ms)
+        p->not_before_ms = tl_mono_ms() + wait_ms;
+}
+
+static int64_t provider_not_before_ms(void *self)
+{
+    return ((struct tl_openai_provider *)self)->not_before_ms;
+}
+
 static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *close)
 {
     struct tl_speech *s = arg;
@@ -377,6 +395,8 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *clos
         return;
     s->ws = NULL;
     tl_timer_stop(&s->watchdog);
+    if (close->http_status == 429)
+        hold_back(s->provider, close->retry_after_s);
     if (s->fatal ||
         tl_openai_close_severity(close->http_status, close->code) == TL_OPENAI_FATAL)
         end = TL_SPEECH_FATAL;
@@ -424,8 +444,11 @@ static enum tl_status speech_open(void *self, const struct tl_speech_options *o,
     char url[1024], authorization[512];
     struct tl_http_header headers[5] = {{"Authorization", authorization}};
     size_t n = 1;
-    struct tl_speech *s = calloc(1, sizeof(*s));
+    struct tl_speech *s;
 
+    if (tl_mono_ms() < provider->not_before_ms)
+        return tl_fail(err, TL_RETRY, "the AI service had too many requests");
+    s = calloc(1, sizeof(*s));
     if (!s)
         abort();
     s->provider = provider;
@@ -538,6 +561,7 @@ static int64_t speech_expires_at_ms(const struct tl_speech *s)
 
 const struct tl_speech_driver tl_openai_speech_driver = {
     .open = speech_open,
+    .not_before_ms = provider_not_before_ms,
     .append = speech_append,
     .respond = speech_respond,
     .set_answering = speech_set_answering,
