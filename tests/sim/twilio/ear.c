@@ -124,20 +124,40 @@ static int64_t bytes_us(size_t bytes)
     return (int64_t)bytes * 125;
 }
 
-/* Tells what the segment was. The times of a piece within it are by its place. */
+/* Dry time before the bytes from..to of the segment, the byte `to` left out. */
+static int64_t dry_ms(const struct tl_tel_ear *ear, size_t from, size_t to)
+{
+    int64_t ms = 0;
+
+    for (size_t i = 0; i < ear->segment_dries; i++)
+        if (ear->segment_dry[i].at >= from && ear->segment_dry[i].at < to)
+            ms += ear->segment_dry[i].ms;
+    return ms;
+}
+
+static void note_dry(struct tl_tel_ear *ear, int64_t ms)
+{
+    if (ear->segment_dries < TL_TEL_DRY_MAX)
+        ear->segment_dry[ear->segment_dries++] =
+            (struct tl_tel_dry){.at = ear->segment.len, .ms = ms};
+    else
+        ear->segment_dry[TL_TEL_DRY_MAX - 1].ms += ms;
+}
+
+/* Tells what the segment was. The times of a piece within it are by its place, and by the silences
+ * before it that the buffer owed. */
 static void report_pieces(struct tl_tel_ear *ear, const struct tl_speech_piece *pieces, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct tl_speech_piece *p = &pieces[i];
-        bool is_last = i + 1 == n;
         struct tl_tel_heard heard = {
             .speech = p->speech,
             .exact = p->speech && p->exact,
             .bytes = p->len,
             .rx_from = ear->segment_rx + (int64_t)p->at,
             .rx_to = ear->segment_rx + (int64_t)(p->at + p->len),
-            .start_us = ear->segment_us + bytes_us(p->at),
-            .dry_ms = is_last ? ear->segment_dry_ms : 0,
+            .start_us = ear->segment_us + bytes_us(p->at) + dry_ms(ear, 0, p->at + 1) * 1000,
+            .dry_ms = dry_ms(ear, p->at + 1, p->at + p->len),
         };
         heard.end_us = heard.start_us + bytes_us(p->len) + heard.dry_ms * 1000;
         if (!p->speech)
@@ -162,7 +182,7 @@ static void end_segment(struct tl_tel_ear *ear)
         report_pieces(ear, pieces, scan(ear, pieces));
     tl_buf_reset(&ear->segment);
     ear->silent_tail = 0;
-    ear->segment_dry_ms = 0;
+    ear->segment_dries = 0;
     ear->is_dry = false;
 }
 
@@ -237,7 +257,7 @@ static size_t run_length(const uint8_t *ulaw, size_t n)
 static void hear(struct tl_tel_ear *ear, const uint8_t *ulaw, size_t n)
 {
     if (ear->is_dry) {
-        ear->segment_dry_ms += (ear->now_us - ear->dry_from_us) / 1000;
+        note_dry(ear, (ear->now_us - ear->dry_from_us) / 1000);
         ear->is_dry = false;
     }
     for (size_t i = 0; i < n;) {

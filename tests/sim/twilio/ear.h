@@ -40,6 +40,13 @@ struct tl_tel_arrival {
     int64_t at_us;
 };
 
+/** The buffer ran dry within what was heard: silence before that byte of the segment. */
+struct tl_tel_dry {
+    size_t at;
+    int64_t ms;
+};
+#define TL_TEL_DRY_MAX 64 /* more are taken for one with the last of them */
+
 struct tl_tel_ear;
 
 struct tl_tel_ear_callbacks {
@@ -63,7 +70,9 @@ struct tl_tel_ear {
     size_t marks, marks_cap;
 
     struct tl_buf segment; /* sound since the last silence */
-    int64_t segment_rx, segment_us, segment_dry_ms;
+    int64_t segment_rx, segment_us;
+    struct tl_tel_dry segment_dry[TL_TEL_DRY_MAX];
+    size_t segment_dries;
     size_t silent_tail; /* silence bytes at the end of segment */
     bool is_dry;        /* the buffer ran dry within the segment */
     int64_t dry_from_us;

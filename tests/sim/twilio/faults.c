@@ -12,6 +12,7 @@ static const struct {
     {"changed_body", offsetof(struct tl_tel_faults, changed_body)},
     {"no_signature", offsetof(struct tl_tel_faults, no_signature)},
     {"wrong_stream_signature", offsetof(struct tl_tel_faults, wrong_stream_signature)},
+    {"answers_lost", offsetof(struct tl_tel_faults, answers_lost)},
     {"rest_429", offsetof(struct tl_tel_faults, rest_429)},
     {"rest_500", offsetof(struct tl_tel_faults, rest_500)},
     {"create_5xx_after", offsetof(struct tl_tel_faults, create_5xx_after)},

@@ -158,10 +158,24 @@ static void keep_cookie(struct sending *s, const struct tl_http_answer *answer)
     s->call->cookie = strndup(cookie, strcspn(cookie, ";"));
 }
 
+/* True when the answer is lost on its way: asked again with the same token, as after a read timeout. */
+static bool loses_answer(struct sending *s, const struct tl_http_answer *answer)
+{
+    const struct tl_http_answer none = {0};
+
+    return answer->status != 0 && !s->call->tel->is_stopping && is_retried(s, &none) &&
+           tl_tel_fault_take(&s->call->tel->faults.answers_lost);
+}
+
 static void on_answer(void *arg, const struct tl_http_answer *answer)
 {
     struct sending *s = arg;
     int code = 0;
+
+    if (loses_answer(s, answer)) {
+        attempt(s);
+        return;
+    }
 
     keep_cookie(s, answer);
     if (s->call->tel->is_stopping) {

@@ -83,6 +83,7 @@ struct tl_tel_faults {
     int64_t changed_body; /* webhooks whose body is changed after signing */
     int64_t no_signature; /* webhooks and handshakes without the header */
     int64_t wrong_stream_signature;
+    int64_t answers_lost;          /* answers to webhooks that are made again when none comes */
     int64_t rest_429;              /* REST requests refused with 20429, not carried out */
     int64_t rest_500;              /* REST requests that fail before anything is done */
     int64_t create_5xx_after;      /* Create Call answers 500, the call is placed all the same */

@@ -164,6 +164,23 @@ static void ear_counts_silence_within_a_speech_that_came_late(void **state)
     assert_int_equal(f->heard[0].dry_ms, 100);
 }
 
+static void ear_knows_when_a_speech_behind_a_broken_one_began(void **state)
+{
+    struct fixture *f = *state;
+
+    give(f, f->hello, 0, 1600);
+    play_ms(f, 1200); /* 200 ms of speech, a second of nothing */
+    int64_t start_us = f->now_us;
+    give(f, f->bye, 0, f->bye->sound_len);
+    play_ms(f, 8000);
+    assert_int_equal(f->heards, 2);
+    assert_false(f->heard[0].exact);
+    assert_int_equal(f->heard[0].dry_ms, 0);
+    assert_true(f->heard[1].exact);
+    assert_int_equal(f->heard[1].start_us, start_us);
+    assert_int_equal(f->heard[1].dry_ms, 0);
+}
+
 static void ear_reports_what_was_heard_before_a_clear(void **state)
 {
     struct fixture *f = *state;
@@ -268,6 +285,7 @@ int main(void)
         CASE(ear_does_not_recognise_a_speech_with_one_byte_changed),
         CASE(ear_notices_two_frames_in_the_wrong_order),
         CASE(ear_counts_silence_within_a_speech_that_came_late),
+        CASE(ear_knows_when_a_speech_behind_a_broken_one_began),
         CASE(ear_reports_what_was_heard_before_a_clear),
         CASE(marks_come_back_when_what_was_before_them_is_played),
         CASE(clear_brings_all_marks_back_and_drop_none),
