@@ -180,8 +180,11 @@ static const char *check_turns(struct world *w, int c, const struct record *reco
                 say(w, "word %d of call%d is answered again by answer%d", a->words[k], c, i);
                 return "a turn answered twice";
             }
-        if (a->heard & ~covered(record, i))
-            return "heard, and not in the log";
+        if (a->heard & ~covered(record, i)) {
+            if (!a->by_twin)
+                return "heard, and not in the log";
+            w->result->fenced_sound++; /* the other twin's holder claimed while this was played */
+        }
     }
     return check_drafts(record);
 }
@@ -227,6 +230,9 @@ static const char *check_call(struct world *w, int c)
     for (int i = w->ingests; i < w->ingests + w->conversations; i++)
         if (w->procs[i].dialogs[c])
             return "an AI session after the end";
+    for (int i = w->first_replaced; i < w->procs_n; i++)
+        if (w->procs[i].up)
+            return "two processes with one number";
     if (!read_record(w, c, &record))
         return "readers disagree";
     if (record.closed != 1)

@@ -177,6 +177,22 @@ static void hear_mark(struct world *w, struct dialog *d, const struct rec *item)
     }
 }
 
+/* Nothing more is heard: answers are final as they were heard. */
+static void stop_replies(struct world *w, struct dialog *d)
+{
+    int n = 0;
+
+    d->stopped_at = w->now;
+    for (int i = 0; i < d->replies_n; i++) {
+        struct reply r = d->replies[i];
+        if (r.stage == R_SPEAK || r.stage == R_FINAL || r.stage == R_PREDECESSOR || r.has_draft)
+            r.stage = R_FINAL;
+        if (r.has_draft || (r.intent && r.stage != R_FINAL))
+            d->replies[n++] = r;
+    }
+    d->replies_n = n;
+}
+
 void conversation_hear(struct world *w, struct dialog *d, const struct rec *item, bool is_old)
 {
     int *next = &d->heard_to[item->stream % 256];
@@ -191,6 +207,7 @@ void conversation_hear(struct world *w, struct dialog *d, const struct rec *item
         return;
     }
     *next = item->n + 1;
+    d->heard_last = position_of(item);
     switch (item->kind) {
     case K_FRAME:
         if (!is_old) {
@@ -207,7 +224,7 @@ void conversation_hear(struct world *w, struct dialog *d, const struct rec *item
         break;
     case K_STOPPED:
         if (item->stream == d->stream)
-            d->stopped_at = w->now;
+            stop_replies(w, d);
         break;
     default:
         break;
@@ -335,7 +352,7 @@ static void answer_next(struct world *w, struct proc *p, struct dialog *d)
 
     for (int i = 0; i < d->segs_n && !s; i++)
         s = is_unanswered(d->segs[i]) ? d->segs[i] : NULL;
-    if (!s || d->replies_n == REPLIES_MAX || w->answers_n == 512)
+    if (!s || d->stopped_at >= 0 || d->replies_n == REPLIES_MAX || w->answers_n == 512)
         return;
     struct answer *a = &w->answers[w->answers_n];
     int last = s->words[s->words_n - 1];
@@ -344,6 +361,7 @@ static void answer_next(struct world *w, struct proc *p, struct dialog *d)
     if (last % 2 == 0 && s->frames[last] == TL_MODEL_WHOLE)
         a->request = last; /* these words ask for an effect */
     s->answered = true;
+    d->barge &= d->replies_n > 0;
     d->replies[d->replies_n++] = (struct reply){.answer = w->answers_n++,
                                                 .utterance = ++w->ids,
                                                 .answers_to = s->to,
@@ -530,12 +548,16 @@ static void go_on(struct world *w, struct proc *p, struct dialog *d)
 
 /* ---- the end ---- */
 
+/* Everything is written; acts that were not done are reported, not waited for. */
 static bool is_quiet(const struct dialog *d)
 {
-    for (int i = 0; i < d->segs_n; i++)
-        if (!d->segs[i]->written || is_unanswered(d->segs[i]))
+    for (int i = 0; i < d->replies_n; i++)
+        if (d->replies[i].has_draft)
             return false;
-    return !d->speaking && !d->replies_n;
+    for (int i = 0; i < d->segs_n; i++)
+        if (!d->segs[i]->written)
+            return false;
+    return !d->speaking;
 }
 
 static void write_out(struct world *w, struct proc *p, struct dialog *d)
@@ -552,29 +574,29 @@ static void write_out(struct world *w, struct proc *p, struct dialog *d)
     d->replies_n = 0;
 }
 
-static void end_if_over(struct world *w, struct proc *p, struct dialog *d)
+static void leave(struct world *w, struct proc *p, struct dialog *d, bool closes)
 {
-    bool no_frames = w->now > d->last_frame + TL_MODEL_NO_FRAMES;
-    bool stopped = d->stopped_at >= 0 &&
-                   (is_quiet(d) || w->now > d->stopped_at + TL_MODEL_FINALS);
-    bool may_close = off(w, TL_RULE_noclosefinal) || has_final_state(w, d->call);
-
-    if (!no_frames && !(stopped && may_close))
-        return;
-    if (d->speaking) { /* who hangs up in the middle of a sentence has still said it */
-        struct tl_position to = {
-            .number = d->claim.number, .offset = d->claim.offset, .n = 1 << 20};
-        end_turn(d, to);
-        return;
-    }
-    if (has_unwritten(d) && w->settling)
-        return; /* transcripts come within their time */
     write_out(w, p, d);
-    if (may_close)
+    if (closes)
         conversation_write(w, p, d, (struct rec){.kind = K_CLOSED});
-    say(w, "%s ends call%d%s", name_of(w, p->gid), d->call, may_close ? ", closed" : "");
+    say(w, "%s ends call%d%s", name_of(w, p->gid), d->call, closes ? ", closed" : "");
     tell_lost(w, p, d, &d->claim, 0);
     p->dialogs[d->call] = NULL;
+}
+
+static void end_if_over(struct world *w, struct proc *p, struct dialog *d)
+{
+    bool stopped = d->stopped_at >= 0 &&
+                   (is_quiet(d) || w->now > d->stopped_at + TL_MODEL_FINALS);
+
+    if (stopped && (off(w, TL_RULE_noclosefinal) || has_final_state(w, d->call))) {
+        if (d->speaking) /* who hangs up in the middle of a sentence has still said it */
+            end_turn(d, d->heard_last);
+        else if (!has_unwritten(d) || !w->settling) /* transcripts come within their time */
+            leave(w, p, d, true);
+    } else if (w->now > d->last_frame + TL_MODEL_NO_FRAMES) {
+        leave(w, p, d, false); /* the stream is elsewhere, or nowhere: an open turn stays open */
+    }
 }
 
 static void converse(struct world *w, struct proc *p, struct dialog *d)

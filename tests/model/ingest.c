@@ -238,6 +238,14 @@ static void end_leg(struct world *w, struct proc *p, struct leg *leg, bool is_st
         (void)send_rec(w, p, TL_MODEL_CALLS, ended);
 }
 
+static void claim_again(struct world *w, struct proc *p, struct leg *leg)
+{
+    leg->lost = false;
+    say(w, "%s: stream%d of call%d was lost, claims again", name_of(w, p->gid), leg->stream,
+        leg->call);
+    number_leg(w, p, leg);
+}
+
 static void take_item(struct world *w, struct proc *p, struct leg *leg, const struct rec *from)
 {
     struct rec item = *from;
@@ -245,6 +253,8 @@ static void take_item(struct world *w, struct proc *p, struct leg *leg, const st
     item.n = leg->next_n++;
     leg->last_frame = w->now;
     (void)log_push(w, &leg->backlog, &item);
+    if (leg->lost && item.kind == K_FRAME && !leg->numbering)
+        claim_again(w, p, leg);
     flush(w, p, leg);
     if (item.kind == K_STOPPED)
         end_leg(w, p, leg, true);
@@ -292,9 +302,9 @@ static void on_lost(struct world *w, struct proc *p, struct leg *leg, const stru
         return;
     if (r->claim.number > leg->number && !off(w, TL_RULE_noraise))
         leg->number = r->claim.number;
-    say(w, "%s: stream%d of call%d was lost, claims again", name_of(w, p->gid), leg->stream,
-        leg->call);
-    number_leg(w, p, leg);
+    leg->lost = true; /* it claims again when its next frame comes: a twin that lingers does not */
+    if (off(w, TL_RULE_noframereclaim))
+        claim_again(w, p, leg);
 }
 
 void ingest_mail(struct world *w, struct proc *p, const struct rec *r)
@@ -329,8 +339,9 @@ void ingest_tick(struct world *w, struct proc *p)
             leg->sock->closed = true; /* half open, or forgotten: two seconds without a frame */
             end_leg(w, p, leg, false);
         }
-        if (leg->ended && leg->head == leg->backlog.n && !leg->giving && !leg->numbering)
-            leg->used = false;
+        if (leg->ended && !leg->giving && !leg->numbering &&
+            (!leg->live || leg->head == leg->backlog.n))
+            leg->used = false; /* what a leg that nobody holds still had is gap */
         else if (!leg->giving && !leg->numbering && (!leg->live || leg->conversation < 0))
             number_leg(w, p, leg);
         else if (leg->live && !lives(p, w, leg->conversation, leg->conversation_epoch))

@@ -97,6 +97,7 @@ static void add(struct tl_model_result *sum, const struct tl_model_result *r)
     sum->said += r->said;
     sum->gap_words += r->gap_words;
     sum->cut_words_lost += r->cut_words_lost;
+    sum->fenced_sound += r->fenced_sound;
     sum->closed_by_telephony += r->closed_by_telephony;
 }
 
@@ -155,11 +156,11 @@ static void print_tally(const struct tally *t)
     printf("{\"model\":\"calls\",\"steps\":%" PRId64 ",\"schedules\":%" PRId64 ",\"faults\":%" PRId64
            ",\"false_gone\":%" PRId64 ",\"claims\":%" PRId64 ",\"take_overs\":%" PRId64
            ",\"rescues\":%" PRId64 ",\"effects\":%" PRId64 ",\"words_said\":%" PRId64
-           ",\"gap_words\":%" PRId64 ",\"cut_words_lost\":%" PRId64
+           ",\"gap_words\":%" PRId64 ",\"cut_words_lost\":%" PRId64 ",\"fenced_sound\":%" PRId64
            ",\"closed_by_telephony\":%" PRId64 ",\"failures\":%" PRId64 ",\"first_failure\":",
            s->steps, t->schedules, s->faults, s->false_gone, s->claims, s->take_overs, s->rescues,
-           s->effects, s->said, s->gap_words, s->cut_words_lost, s->closed_by_telephony,
-           t->failures);
+           s->effects, s->said, s->gap_words, s->cut_words_lost, s->fenced_sound,
+           s->closed_by_telephony, t->failures);
     if (first)
         printf("{\"seed\":%" PRIu64 ",\"what\":\"%s\"}}\n", first->seed, first->failure);
     else

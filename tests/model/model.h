@@ -14,7 +14,7 @@
  * and the order of states of lib/call. README.md says what is covered. */
 
 #define TL_MODEL_CALLS_MAX 3
-#define TL_MODEL_PROCS_MAX 8   /* 3 ingests, 3 conversations, 2 telephonies */
+#define TL_MODEL_PROCS_MAX 12  /* 3 ingests, 3 conversations, 2 telephonies, 4 that were replaced */
 #define TL_MODEL_PARTS_MAX 8   /* calls, presence, mailboxes */
 #define TL_MODEL_WORDS_MAX 16  /* of one call, from 1 */
 #define TL_MODEL_FAULTS_MAX 64
@@ -55,7 +55,7 @@ struct tl_model_options {
 struct tl_model_result {
     char failure[128];
     int64_t steps, faults, records, false_gone, claims, take_overs, rescues, effects, said, gap_words,
-        cut_words_lost, closed_by_telephony;
+        cut_words_lost, fenced_sound, closed_by_telephony;
 };
 
 /** Walks the schedule of that seed. */
@@ -153,8 +153,8 @@ struct call {
     int word, frame, turn, silence, left;
     uint8_t landed[TL_MODEL_WORDS_MAX]; /* frames that count as having reached the log */
     int carrier[TL_MODEL_WORDS_MAX];    /* stream of a word's newest frame */
-    bool cut[TL_MODEL_WORDS_MAX];       /* its frames went through two streams */
-    bool gap[TL_MODEL_WORDS_MAX];       /* a frame of it went nowhere */
+    struct tl_claim landed_under[TL_MODEL_WORDS_MAX];
+    bool cut[TL_MODEL_WORDS_MAX]; /* its frames went through two streams, or two attachments */
     int pieces_heard;
     struct tl_claim mailbox_fence[TL_MODEL_PARTS_MAX]; /* highest attachment revoked or started there */
 };
@@ -164,6 +164,7 @@ struct answer {
     int call, pieces, request;
     uint8_t words[TL_MODEL_WORDS_MAX], words_n;
     uint32_t heard;
+    bool by_twin; /* heard through one of two sockets that were open at once */
 };
 
 struct effect {
@@ -172,7 +173,7 @@ struct effect {
 
 /* ingest */
 struct leg {
-    bool used, live, ended, giving, numbering;
+    bool used, live, ended, giving, numbering, lost;
     int call, number, conversation, hint, stream, generation, waits, next_n, last_frame;
     int head, sent; /* of the backlog: oldest that Kafka has not taken, first that was not sent */
     int session;
@@ -215,7 +216,7 @@ struct dialog {
     int segs_n;
     struct reply replies[REPLIES_MAX];
     int replies_n;
-    struct tl_position media_to, answered_to;
+    struct tl_position heard_last, media_to, answered_to;
     int barrier;
     bool barrier_seen, barrier_passed, barge;
     int heard_to[256]; /* per stream: the next n */
@@ -228,6 +229,7 @@ struct watched {
     int since, grace, final_at, heir_at;
     int64_t ingest_epoch, offset, watermark;
     struct tl_fence fence;
+    bool ended[256]; /* streams */
 };
 
 struct proc {
@@ -252,7 +254,7 @@ struct world {
     uint64_t random;
     struct tl_arena arena;
     struct proc procs[TL_MODEL_PROCS_MAX];
-    int procs_n, ingests, conversations, telephonies; /* in this order */
+    int procs_n, first_replaced, ingests, conversations, telephonies; /* in this order */
     struct log parts[TL_MODEL_PARTS_MAX];
     int parts_n;
     struct late late[64];

@@ -141,7 +141,6 @@ static void note_word(struct world *w, struct call *call, const struct rec *fram
     int *carrier = &call->carrier[frame->word];
 
     if (!call->current) {
-        call->gap[frame->word] = true;
         w->result->gap_words += frame->frame == 0;
         return;
     }
@@ -197,6 +196,9 @@ void network_play(struct world *w, int c)
                              .pieces = r->pieces, .answer = r->answer};
     say(w, "caller %d hears answer%d piece %d", c, r->answer, r->pieces);
     call->pieces_heard++;
+    for (int i = 0; i < call->socks_n; i++)
+        w->answers[r->answer].by_twin |=
+            call->socks[i] != sock && call->socks[i]->number == sock->number;
     w->answers[r->answer].heard |= 1u << r->pieces;
     (void)log_push(w, &sock->to_us, &mark);
 }

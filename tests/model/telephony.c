@@ -18,9 +18,9 @@ static void on_attachment(struct proc *p, struct watched *c, const struct rec *r
     if (r->stream != c->stream) {
         c->watermark = c->asked = -1;
         c->attempts = 0;
-        c->dead = false;
         c->grace = 0;
         c->since = now;
+        c->dead = c->ended[r->stream % 256];
     }
     c->number = r->claim.number;
     c->offset = offset;
@@ -41,13 +41,23 @@ static void ask_for_stream(struct world *w, struct proc *p, int call, int number
         (void)send_rec(w, p, TL_MODEL_CALLS, over);
 }
 
+/* After an orderly stop the network itself goes on, for a while. */
+static void on_ended(struct world *w, struct watched *c, const struct rec *r)
+{
+    c->dead = true;
+    c->since = w->now;
+    c->grace = r->value && !off(w, TL_RULE_nostopgrace) ? TL_MODEL_NEXT : 0;
+}
+
 static void on_rescue(struct world *w, struct proc *p, struct watched *c, const struct rec *r)
 {
     if (r->claim.number != c->number || r->value != c->attempts)
         return; /* not the first one */
     c->attempts++;
     c->dead = true;
-    c->since = w->now + (TL_MODEL_NEXT << (c->attempts < 4 ? c->attempts - 1 : 3)); /* backs off */
+    c->since = w->now + TL_MODEL_NEXT;
+    if (!off(w, TL_RULE_norescuebackoff))
+        c->since = w->now + (TL_MODEL_NEXT << (c->attempts < 4 ? c->attempts - 1 : 3));
     if (r->by == p->gid && r->epoch == p->view.own_epoch)
         ask_for_stream(w, p, r->call, r->claim.number + 1);
 }
@@ -61,13 +71,12 @@ void telephony_read(struct world *w, struct proc *p, const struct rec *r)
     case K_GIVEN:
     case K_SESSION:
         on_attachment(p, c, r, w->now);
+        c->heir_at = w->now; /* somebody is at it */
         break;
     case K_ENDED:
-        if (r->stream == c->stream && !c->dead) {
-            c->dead = true;
-            c->since = w->now; /* after an orderly stop the network itself goes on, for a while */
-            c->grace = r->value && !off(w, TL_RULE_nostopgrace) ? TL_MODEL_NEXT : 0;
-        }
+        c->ended[r->stream % 256] = true;
+        if (r->stream == c->stream && !c->dead)
+            on_ended(w, c, r);
         break;
     case K_RESCUE:
         on_rescue(w, p, c, r);

@@ -193,6 +193,10 @@ static void count_frame(struct world *w, int part, const struct rec *r)
     if (!r->word || tl_attachment_compare(&r->claim, &call->mailbox_fence[part]) < 0 ||
         is_given_late(w, r))
         return;
+    if (call->landed[r->word] &&
+        tl_attachment_compare(&r->claim, &call->landed_under[r->word]) != 0)
+        call->cut[r->word] = true;
+    call->landed_under[r->word] = r->claim;
     call->landed[r->word] |= (uint8_t)(1 << r->frame);
 }
 
@@ -336,7 +340,7 @@ static void stop_proc(struct world *w, struct proc *p)
     for (int c = 0; c < w->calls_n; c++)
         for (int i = 0; i < w->calls[c].socks_n; i++) {
             struct tsock *sock = w->calls[c].socks[i];
-            if (sock->ingest == p->gid && !sock->closed)
+            if (sock->ingest == p->gid && sock->run == (int)p->run && !sock->closed)
                 network_lost(w, sock);
         }
 }
@@ -481,10 +485,25 @@ static void kill_machine(struct world *w, int ingest, int conversation)
     stop_proc(w, &w->procs[w->ingests + conversation]);
 }
 
+/* Given up for dead by whoever starts processes, and started elsewhere; it was only stopped. */
+static void replace(struct world *w, struct proc *p)
+{
+    if (w->procs_n == TL_MODEL_PROCS_MAX || p - w->procs >= w->first_replaced || !p->up)
+        return;
+    say(w, "REPLACE %s", name_of(w, p->gid));
+    struct proc *old = &w->procs[w->procs_n++];
+    *old = *p;
+    old->stalled = true;
+    p->view = (struct tl_presence_view){0};
+    for (int i = 0; i < w->calls_n; i++)
+        p->watched[i].fence = (struct tl_fence){0};
+    start_proc(w, p);
+}
+
 static void fault(struct world *w)
 {
     int number = w->faults_done++;
-    int who = roll(w, w->procs_n), what = roll(w, 8), other = roll(w, 64);
+    int who = roll(w, w->procs_n), what = roll(w, 9), other = roll(w, 64);
     struct proc *p = &w->procs[who];
     struct call *call = &w->calls[other % w->calls_n];
 
@@ -517,6 +536,9 @@ static void fault(struct world *w)
             network_lost(w, call->current);
         }
         break;
+    case 7:
+        replace(w, p);
+        break;
     default:
         hand_over(w);
     }
@@ -526,7 +548,7 @@ static void heal(struct world *w)
 {
     for (int i = 0; i < w->procs_n; i++) {
         struct proc *p = &w->procs[i];
-        if (!p->up && roll(w, 3) == 0) {
+        if (!p->up && i < w->first_replaced && roll(w, 3) == 0) {
             say(w, "START %s", name_of(w, i));
             start_proc(w, p);
             return;
@@ -565,6 +587,9 @@ static void round_of_all(struct world *w)
 {
     w->now++;
     w->in_round = true;
+    for (int i = 0; i < w->first_replaced; i++) /* whoever starts processes does so again */
+        if (!w->procs[i].up)
+            start_proc(w, &w->procs[i]);
     while (w->late_n)
         land_late(w);
     for (int c = 0; c < w->calls_n; c++) {
@@ -636,7 +661,7 @@ static void end_faults(struct world *w)
     w->outage = false;
     for (int i = 0; i < w->procs_n; i++) {
         w->procs[i].stalled = false;
-        if (!w->procs[i].up)
+        if (!w->procs[i].up && i < w->first_replaced)
             start_proc(w, &w->procs[i]);
     }
 }
@@ -663,6 +688,22 @@ static const char *probe(struct world *w)
     return "";
 }
 
+/* In the middle of a word, or long after; some with faults while calls end. */
+static void hang_up_all(struct world *w)
+{
+    bool faults = w->options->faults > 0 && roll(w, 2);
+
+    for (int c = 0; c < w->calls_n && faults; c++)
+        w->calls[c].left = roll(w, 3);
+    if (faults)
+        walk(w, 20 + roll(w, 60), roll(w, 2));
+    for (int c = 0; c < w->calls_n; c++)
+        network_hang_up(w, c);
+    if (faults)
+        walk(w, 40 + roll(w, 80), 1 + roll(w, 2));
+    end_faults(w);
+}
+
 static const char *schedule(struct world *w)
 {
     int faults = w->options->faults > 0 ? 1 + roll(w, w->options->faults) : 0;
@@ -677,12 +718,7 @@ static const char *schedule(struct world *w)
     rounds(w, 55);
     if (*(broken = check_live(w)) || *(broken = probe(w)))
         return broken;
-    for (int c = 0; c < w->calls_n; c++)
-        network_hang_up(w, c);
-    if (w->options->faults > 0 && roll(w, 2)) { /* faults while calls end */
-        walk(w, 40 + roll(w, 80), 1 + roll(w, 2));
-        end_faults(w);
-    }
+    hang_up_all(w);
     rounds(w, 75);
     return check_end(w);
 }
@@ -707,6 +743,7 @@ static void build(struct world *w)
         add_proc(w, TL_INSTANCE_KIND_CONVERSATION, i, w->parts_n++);
     for (int i = 0; i < w->telephonies; i++)
         add_proc(w, TL_INSTANCE_KIND_TELEPHONY, i, -1);
+    w->first_replaced = w->procs_n;
     for (int c = 0; c < w->calls_n; c++) {
         struct call *call = &w->calls[c];
         *call = (struct call){.late_number = -1, .word = 1, .left = 2 + roll(w, 5)};
