@@ -20,6 +20,7 @@ from .sounds import resolve
 
 SESSION_KEPT = ("id", "is_open", "opened_us", "closed_us", "closed_by", "heard", "said", "items",
                 "tool_outputs", "errors", "responses", "instructions", "appends")
+DRAFT_KEPT = ("utterance_id", "revision", "final", "turn", "speaker", "text", "answers_to")
 LOOK_S = 0.5
 
 
@@ -72,36 +73,6 @@ class Witnesses:
         parts = consumer.list_topics(self.topic, 30).topics[self.topic].partitions
         return {p: consumer.get_watermark_offsets(TopicPartition(self.topic, p), 30)[1] for p in parts}
 
-    def events(self, call_ids):
-        """{call id: its events}, to the end that the log has now."""
-        consumer = self.consumer()
-        try:
-            return self._read(consumer, self.ends(consumer), call_ids)
-        finally:
-            consumer.close()
-
-    def _read(self, consumer, ends, call_ids):
-        decode = AvroDeserializer(SchemaRegistryClient({"url": self.env["SCHEMA_REGISTRY_URL"]}))
-        context = SerializationContext(self.topic, MessageField.VALUE)
-        left = {p for p, end in ends.items() if end}
-        consumer.assign([TopicPartition(self.topic, p, 0) for p in left])
-        found = {call_id: [] for call_id in call_ids}
-        while left:
-            record = consumer.poll(30)
-            if record is None:
-                raise RuntimeError(f"the end of {self.topic} does not come")
-            if record.error():
-                if record.error().code() != KafkaError._PARTITION_EOF:
-                    raise RuntimeError(str(record.error()))
-                left.discard(record.partition())
-                continue
-            key = (record.key() or b"").decode()
-            if key in found and record.value() is not None:
-                found[key].append(plain(decode(record.value(), context), record))
-            if record.offset() + 1 >= ends[record.partition()]:
-                left.discard(record.partition())
-        return found
-
     def lag(self):
         """{reader: records of calls.v1 that it has not read}: the sinks' consumer groups, and the
         position that records keeps in PostgreSQL."""
@@ -139,6 +110,48 @@ class Witnesses:
         return rows
 
 
+class Log:
+    """Reads calls.v1 from its beginning, and on when asked; keeps the events of some calls."""
+
+    def __init__(self, witnesses, call_ids):
+        self.witnesses = witnesses
+        self.events = {call_id: [] for call_id in call_ids}
+        self.closed = set()
+        self.decode = AvroDeserializer(SchemaRegistryClient({"url": witnesses.env["SCHEMA_REGISTRY_URL"]}))
+        self.context = SerializationContext(witnesses.topic, MessageField.VALUE)
+        self.consumer = witnesses.consumer()
+        self.next = {p: 0 for p in witnesses.ends(self.consumer)}
+        self.consumer.assign([TopicPartition(witnesses.topic, p, 0) for p in self.next])
+
+    def close(self):
+        self.consumer.close()
+
+    def read_on(self):
+        """To the end that the log has now."""
+        ends = self.witnesses.ends(self.consumer)
+        while any(self.next[p] < end for p, end in ends.items()):
+            record = self.consumer.poll(30)
+            if record is None:
+                raise RuntimeError(f"the end of {self.witnesses.topic} does not come")
+            if not record.error():
+                self.next[record.partition()] = record.offset() + 1
+                self._take(record)
+            elif record.error().code() != KafkaError._PARTITION_EOF:
+                raise RuntimeError(str(record.error()))
+
+    def _take(self, record):
+        call_id = (record.key() or b"").decode()
+        if call_id in self.events and record.value() is not None:
+            event = plain(self.decode(record.value(), self.context), record)
+            self.events[call_id].append(event)
+            if event.get("closed"):
+                self.closed.add(call_id)
+
+    def are_closed(self):
+        self.read_on()
+        return self.closed >= self.events.keys()
+
+
 def simple(value):
     """As it stands in JSON."""
     if hasattr(value, "timestamp"):
@@ -147,15 +160,19 @@ def simple(value):
 
 
 def plain(event, record):
-    """An event as it stands in JSON: parts that are absent left out, times in milliseconds."""
+    """An event as it stands in JSON: what is absent left out, and of drafts what nobody judges; times
+    in milliseconds."""
     def walk(value):
         if isinstance(value, dict):
-            return {k: walk(v) for k, v in value.items()}
+            return {k: walk(v) for k, v in value.items() if v is not None}
         if isinstance(value, list):
             return [walk(v) for v in value]
         return simple(value)
 
-    kept = {k: walk(v) for k, v in event.items() if v is not None}
+    kept = walk(event)
+    draft = kept.get("utterance")
+    if draft and not draft["final"]:
+        kept["utterance"] = {k: draft[k] for k in DRAFT_KEPT if k in draft}
     return {"claim": None, **kept, "partition": record.partition(), "offset": record.offset()}
 
 
@@ -187,21 +204,15 @@ def wait(condition, until):
         time.sleep(LOOK_S)
 
 
-def all_closed(witnesses, ids, state):
-    found = witnesses.events(ids - state["closed"])
-    state["closed"] |= {i for i, events in found.items() if any(e.get("closed") for e in events)}
-    return ids <= state["closed"]
-
-
-def settle(witnesses, sids, ids, timeout_s):
+def settle(witnesses, log, sids, timeout_s):
     """Calls over and closed, their AI sessions gone, every reader at the end."""
     until = time.monotonic() + timeout_s
-    state = {"closed": set()}
     wait(lambda: witnesses.are_over(sids), until)
     until = max(until, time.monotonic() + 30.0)
-    wait(lambda: all_closed(witnesses, ids, state), until)
+    wait(log.are_closed, until)
     wait(lambda: not any(witnesses.lag().values()), until)
-    wait(lambda: not any(s["is_open"] for s in witnesses.sessions()), min(until, time.monotonic() + 20.0))
+    wait(lambda: not any(s["is_open"] for s in ask(f"{witnesses.ai}/sessions")["sessions"]),
+         min(until, time.monotonic() + 20.0))
 
 
 def collect(stack, calls, faults=(), settle_s=120.0, sessions=None, phrases=None):
@@ -209,11 +220,26 @@ def collect(stack, calls, faults=(), settle_s=120.0, sessions=None, phrases=None
     Waits first until they are over, closed and recorded, settle_s at most; 0: takes what is there.
     `sessions`: reports of AI sessions that the simulator was told to forget meanwhile."""
     witnesses = Witnesses(stack)
-    ids = {call.call_id for call in calls}
-    if settle_s:
-        settle(witnesses, {call.sid for call in calls}, ids, settle_s)
+    log = Log(witnesses, {call.call_id for call in calls})
+    try:
+        if settle_s:
+            settle(witnesses, log, {call.sid for call in calls}, settle_s)
+        log.read_on()
+    finally:
+        log.close()
     every = {s["id"]: s for s in [*(sessions or ()), *witnesses.sessions()]}.values()
-    events = witnesses.events(ids)
+    made = told(witnesses, calls, log.events, every)
+    answers = answers_of(phrases or services.PHRASES)
+    resolve([c.report for c in made], answers, f"{stack.layout.bin}/trunkline-sim-say")
+    return History(
+        made, sorted(faults, key=lambda f: f.at_us), answers,
+        {"wall_ms": time.time_ns() // 1_000_000, "mono_us": time.monotonic_ns() // 1000},
+        lag=witnesses.lag() if settle_s else {}, complete=bool(settle_s))
+
+
+def told(witnesses, calls, events, sessions):
+    """A CallHistory of each call."""
+    ids = [call.call_id for call in calls]
     rows = witnesses.rows("calls", "id", ids, "id")
     interactions = witnesses.rows("call_interactions", "call_id", ids, "sequence")
     usage = witnesses.rows("call_usage", "call_id", ids, "log_offset")
@@ -221,13 +247,8 @@ def collect(stack, calls, faults=(), settle_s=120.0, sessions=None, phrases=None
     for call in calls:
         report = witnesses.report(call.sid)
         made.append(CallHistory(
-            call.call_id, report, witnesses.network(call.sid), of_caller(every, report["from"]),
+            call.call_id, report, witnesses.network(call.sid), of_caller(sessions, report["from"]),
             events[call.call_id], (rows.get(call.call_id) or [None])[0],
             interactions.get(call.call_id, []), usage.get(call.call_id, []),
             getattr(call, "script", None)))
-    answers = answers_of(phrases or services.PHRASES)
-    resolve([c.report for c in made], answers, f"{stack.layout.bin}/trunkline-sim-say")
-    return History(
-        made, sorted(faults, key=lambda f: f.at_us), answers,
-        {"wall_ms": time.time_ns() // 1_000_000, "mono_us": time.monotonic_ns() // 1000},
-        lag=witnesses.lag() if settle_s else {}, complete=bool(settle_s))
+    return made

@@ -91,19 +91,16 @@ class Dialogue:
         is_last = i + 1 == len(self.blocks)
         until_us = self.ended_us if is_last else self.blocks[i + 1][0].start_us
         whole = {h.text for h in spoken if h.is_whole}
-        later = {h.text for _, more in self.blocks[i + 1:] for h in more if h.is_whole}
-        began = {h.text for h in spoken}
-        talked_over = spoken and not is_last and spoken[-1].end_us > until_us - 200_000
+        whole |= {h.text for _, more in self.blocks[i + 1:] for h in more if h.is_whole}
         for part in self.parts(phrase):
-            if part in whole or part in later and not is_last:
+            if part in whole or self._ended_by_ai(is_last):
                 continue
-            if talked_over and (part in began or spoken):
-                continue  # barge-in
-            if until_us - phrase.end_us < PATIENCE_US or self._ended_by_ai(is_last):
-                continue
-            yield self.finding("answer_missing", phrase, part,
-                               waited_ms=(until_us - phrase.end_us) // 1000,
-                               heard=[h.heard_text for h in spoken])
+            # Who speaks or hangs up so soon does not want to hear it, or no more of it.
+            last_us = max([phrase.end_us, *(h.end_us for h in spoken)])
+            if until_us - last_us >= PATIENCE_US:
+                yield self.finding("answer_missing", phrase, part,
+                                   waited_ms=(until_us - last_us) // 1000,
+                                   heard=[h.heard_text for h in spoken])
 
     def _ended_by_ai(self, is_last):
         return is_last and truth.ended_how(self.call) != "caller"

@@ -30,7 +30,7 @@ def check_call(call, history):
     found, count = Words(call, said, heard).check()
     found += check_life(call, history)
     found += check_sessions(call, history)
-    found += check_effects(call)
+    found += check_effects(call, history)
     found += check_dialogue(call, history, said, heard)
     found += check_log(call)
     if history.complete:

@@ -7,6 +7,7 @@ from .model import Finding
 
 SETTLE_US = 20_000_000  # a hand-over, and the last transcripts, may take so long
 CLOSES_CALL = "end_call"
+PATIENCE_US = 15_000_000  # who asked us to end the call has waited so long before hanging up
 
 
 # ---- calls ----
@@ -82,9 +83,10 @@ def check_strangers(history):
 
 # ---- effects ----
 
-def check_effects(call):
+def check_effects(call, history):
     yield from _check_intents(call)
     yield from _check_requests(call)
+    yield from _check_missing(call, history)
     counted = collections.Counter(e["intent_id"] for e in call.effects)
     for intent_id, n in counted.items():
         if n > 1:
@@ -105,6 +107,18 @@ def _check_intents(call):
         if len(ids) > 1:
             yield Finding("effect_repeated", call.call_id, "", len(ids) - 1,
                           {"tool": key[0], "arguments": key[1], "intents": ids})
+
+
+def _check_missing(call, history):
+    """The caller said goodbye, was heard, and had to hang up."""
+    phrases = truth.said(call, history.faults)
+    if truth.ended_how(call) != "caller" or not phrases:
+        return
+    last, ended_us = phrases[-1], call.report["created_us"] + call.report["ended_ms"] * 1000
+    tool = history.answers.get(last.text, {}).get("tool")
+    if tool == CLOSES_CALL and not last.is_gap and ended_us - last.end_us > PATIENCE_US:
+        yield Finding("effect_missing", call.call_id, last.text, 1,
+                      {"tool": tool, "waited_ms": (ended_us - last.end_us) // 1000})
 
 
 def _check_requests(call):

@@ -1,5 +1,6 @@
 """What is judged, and what the judgement says. Plain data: to JSON and back."""
 import dataclasses
+import gzip
 import json
 import time
 
@@ -56,18 +57,23 @@ class History:
         return self.clock["mono_us"] + (wall_ms - self.clock["wall_ms"]) * 1000
 
     def save(self, path):
-        with open(path, "w") as f:
-            json.dump(dataclasses.asdict(self), f, indent=1, default=str, ensure_ascii=False)
+        """A line of JSON for the history, then one for each call; compressed when the name ends in .gz."""
+        with open_text(path, "wt") as f:
+            for part in (dataclasses.replace(self, calls=[]), *self.calls):
+                json.dump(dataclasses.asdict(part), f, default=str, ensure_ascii=False,
+                          separators=(",", ":"))
+                f.write("\n")
 
     @classmethod
     def load(cls, path):
-        with open(path) as f:
-            return cls.of(json.load(f))
+        with open_text(path, "rt") as f:
+            raw = json.loads(f.readline())
+            return cls(**{**raw, "calls": [CallHistory(**json.loads(line)) for line in f],
+                          "faults": [Fault(**fault) for fault in raw["faults"]]})
 
-    @classmethod
-    def of(cls, raw):
-        return cls(**{**raw, "calls": [CallHistory(**c) for c in raw["calls"]],
-                      "faults": [Fault(**f) for f in raw["faults"]]})
+
+def open_text(path, mode):
+    return gzip.open(path, mode, compresslevel=3) if str(path).endswith(".gz") else open(path, mode)
 
 
 KINDS = {  # every kind of finding, and what it says
@@ -86,6 +92,7 @@ KINDS = {  # every kind of finding, and what it says
     "answer_unasked": "the AI spoke where nobody had asked",
     "turn_answered_twice": "one turn of the caller has two answers",
     "effect_repeated": "an effect was asked for or carried out twice",
+    "effect_missing": "the caller asked for an effect that never came",
     "final_missing": "a draft that counts has no final",
     "finals_doubled": "an utterance has two finals that count",
     "ghost_session": "an AI session without a living call, or two of one call",
