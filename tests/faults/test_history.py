@@ -10,7 +10,7 @@ from history import Fault, History, check
 from history.fence import read
 from history.judge import judge
 from history.model import KINDS
-from history.silence import percentile, silences, summary
+from history.silence import percentile, shares, silences, summary
 from history.sounds import name_pieces
 from history.truth import heard, said, text_to, words_of
 from history.words import match
@@ -693,6 +693,12 @@ def test_silence_without_a_fault_is_told_apart(history):
     call = history.calls[0]
     hold_back(call, sentence(call, NO_PROBLEM)["start_us"], 2_000_000)
     assert any(s.kind == "none" and 1950 <= s.ms <= 2050 for s in silences(history))
+
+
+def test_each_fault_owes_the_silence_behind_it():
+    assert shares(100, 500, [(50, 7), (300, 8)]) == [(7, 200), (8, 200)]
+    assert shares(100, 500, [(200, 7)]) == [(-1, 100), (7, 300)]
+    assert shares(100, 500, []) == [(-1, 400)]
 
 
 def test_percentiles():

@@ -96,7 +96,8 @@ class Dialogue:
             if part in whole or self._ended_by_ai(is_last):
                 continue
             # Who speaks or hangs up so soon does not want to hear it, or no more of it.
-            last_us = max([phrase.end_us, *(h.end_us for h in spoken)])
+            began = [h.end_us for h in spoken if h.text == part]
+            last_us = max([phrase.end_us, *began])
             if until_us - last_us >= PATIENCE_US:
                 yield self.finding("answer_missing", phrase, part,
                                    waited_ms=(until_us - last_us) // 1000,

@@ -5,7 +5,8 @@ import itertools
 from . import fence, truth
 from .model import Finding
 
-SETTLE_US = 20_000_000  # a hand-over, and the last transcripts, may take so long
+SETTLE_US = 20_000_000  # a hand-over may take so long: two sessions of one call
+OVER_US = 25_000_000  # 20 s without a claim end a session whose stream's end was never told
 CLOSES_CALL = "end_call"
 PATIENCE_US = 15_000_000  # who asked us to end the call has waited so long before hanging up
 
@@ -62,7 +63,7 @@ def check_sessions(call, history):
     stalled = stalls(history.faults)
     for session in call.sessions:
         life = {"opened_us": ended_us, "closed_us": truth.NEVER}
-        if ended_us and (session["is_open"] or overlap_us(session, life, stalled) > SETTLE_US):
+        if ended_us and (session["is_open"] or overlap_us(session, life, stalled) > OVER_US):
             yield Finding("ghost_session", call.call_id, "", 1,
                           {"session": session["id"], "open": session["is_open"],
                            "after_end_ms": ((session["closed_us"] or history.clock["mono_us"])

@@ -7,7 +7,7 @@ from . import truth
 
 JITTER_US = 40_000  # two frames: where one sound ends and another begins
 SAME_MIN = 5
-REACH_US = 15_000_000  # silence that begins later than this behind a fault is not of that fault
+REACH_US = 5_000_000  # a wait that begins later than this behind a fault is not of that fault
 
 
 @dataclasses.dataclass
@@ -144,24 +144,31 @@ class Usual:
         return statistics.median(same if len(same) >= SAME_MIN else self.waits[wait.why])
 
 
+def shares(begin, end, faults):
+    """Who owes [begin, end]: [(index of a fault, or -1, us)]. `faults`: [(us, index)] by time that struck
+    before its end; each owes what lies between it and the next one."""
+    times = [(begin, -1), *((max(at, begin), i) for at, i in faults), (end, None)]
+    return [(i, until - at) for (at, i), (until, _) in zip(times, times[1:]) if until > at]
+
+
 def silences(history):
-    """One for each call that a fault touched, and one for each silence without a fault."""
+    """One for each call that a fault touched, and one for each call with silence that none explains."""
     ears = [Ear(call, history.faults) for call in history.calls]
     normal = Usual(ears)
     found = []
     for ear in ears:
-        touched = [i for i, f in enumerate(history.faults) if touches(f, ear.call, history)]
-        made = {i: Silence(history.faults[i].kind, ear.call.call_id, i, 0, []) for i in touched}
+        touched = [(f.at_us, i) for i, f in enumerate(history.faults)
+                   if touches(f, ear.call, history)]
+        made = {i: Silence(history.faults[i].kind, ear.call.call_id, i, 0, []) for _, i in touched}
         for wait in ear.waits():
-            owed = wait.us - normal.us(wait)
-            if owed <= JITTER_US:
+            begin = wait.from_us + normal.us(wait)
+            near = [(at, i) for at, i in touched if wait.from_us - REACH_US < at <= wait.to_us]
+            if wait.to_us - begin <= JITTER_US:
                 continue
-            near = [i for i in touched
-                    if wait.from_us - REACH_US < history.faults[i].at_us <= wait.to_us]
-            key = near[-1] if near else -1
-            silence = made.setdefault(key, Silence("none", ear.call.call_id, -1, 0, []))
-            silence.ms += round(owed / 1000)
-            silence.parts.append((wait.from_us, wait.to_us, wait.why))
+            for key, us in shares(begin, wait.to_us, near):
+                silence = made.setdefault(key, Silence("none", ear.call.call_id, -1, 0, []))
+                silence.ms += round(us / 1000)
+                silence.parts.append((wait.from_us, wait.to_us, wait.why))
         found += made.values()
     return found
 
