@@ -137,7 +137,7 @@ static void complain(const struct tl_rescue_call *rescue, const struct tl_twilio
     tl_log_warn(rescue->telephony->sink->log, "rescue.not_carried_out",
                 TL_STR("call_id", rescue->call_id), TL_STR("cause", rescue->cause),
                 TL_INT("attempt", rescue->attempt), TL_INT("code", answer->code),
-                TL_STR("error", answer->message));
+                TL_STR("status", answer->status), TL_STR("error", answer->message));
 }
 
 /* The network knows that the call is over, and the log does not: the callback was lost. */

@@ -127,6 +127,7 @@ struct old {
     int64_t closed_before, started_before;
     char call_id[FORGOTTEN_AT_ONCE][TL_UUID_TEXT_LEN + 1];
     size_t len;
+    int64_t open; /* calls that are not closed */
 };
 
 static void find_old(void *arg, struct tl_call_fold *call)
@@ -135,6 +136,7 @@ static void find_old(void *arg, struct tl_call_fold *call)
     bool is_old = call->closed_at ? call->closed_at < old->closed_before
                                   : call->started_at && call->started_at < old->started_before;
 
+    old->open += !call->closed_at;
     if (is_old && old->len < FORGOTTEN_AT_ONCE)
         memcpy(old->call_id[old->len++], call->call_id, sizeof(call->call_id));
 }
@@ -149,5 +151,5 @@ void tl_story_forget_old(struct tl_telephony *telephony)
         tl_closing_remove(telephony, old.call_id[i]);
         tl_call_map_remove(&telephony->calls, old.call_id[i]);
     }
-    tl_gauge_set(&telephony->sink->metrics.calls, (int64_t)telephony->calls.len);
+    tl_gauge_set(&telephony->sink->metrics.calls, old.open);
 }

@@ -91,6 +91,6 @@ class CallsApi:
         if method == "POST":
             if self.status[sid] != "in-progress":
                 return 400, {}, {"code": 21220, "message": "Call is not in-progress"}
-            if self.ends:
+            if self.ends and "Url" not in form:
                 self.status[sid] = "completed"
         return 200, {}, {"sid": sid, "status": self.status[sid]}

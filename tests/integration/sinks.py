@@ -224,6 +224,14 @@ class Sinks:
         with redis.Redis.from_url(self.env["REDIS_URL"], decode_responses=True) as client:
             yield client
 
+    def offset_of(self, event):
+        """Where an event of calls.v1 stands."""
+        body = self.serialisers["calls.v1"](
+            event, SerializationContext(f"{self.name}.calls.v1", MessageField.VALUE))
+        return next(r.offset() for r in support.read_all(self.env["KAFKA_BROKERS"],
+                                                         f"{self.name}.calls.v1")
+                    if r.value() == body)
+
     def decoded(self, topic, key=None):
         """Values of a topic, decoded by what is in the registry."""
         decode = support.AvroDeserializer(self.registry)
