@@ -175,16 +175,17 @@ static const char *check_turns(struct world *w, int c, const struct record *reco
         const struct answer *a = &w->answers[i];
         if (a->call != c || !a->heard)
             continue;
-        for (int k = 0; k < a->words_n; k++)
-            if (answered[a->words[k]]++) {
-                say(w, "word %d of call%d is answered again by answer%d", a->words[k], c, i);
-                return "a turn answered twice";
-            }
         if (a->heard & ~covered(record, i)) {
             if (!a->by_twin)
                 return "heard, and not in the log";
             w->result->fenced_sound++; /* the other twin's holder claimed while this was played */
+            continue;
         }
+        for (int k = 0; k < a->words_n; k++)
+            if (!w->calls[c].cut[a->words[k]] && answered[a->words[k]]++) {
+                say(w, "word %d of call%d is answered again by answer%d", a->words[k], c, i);
+                return "a turn answered twice";
+            }
     }
     return check_drafts(record);
 }

@@ -93,9 +93,11 @@ static void on_session(struct world *w, struct proc *p, struct dialog *d, int64_
         return;
     }
     d->stage = D_LIVE;
-    for (int i = 0; i < d->replies_n; i++) /* what was not heard is sent again */
-        if (d->replies[i].stage == R_SPEAK)
+    for (int i = 0; i < d->replies_n; i++)
+        if (d->replies[i].stage == R_SPEAK) /* what was not heard is sent again */
             d->replies[i].released = d->replies[i].heard;
+        else if (d->replies[i].stage == R_BARRIER) /* another stream's frame is to come back */
+            d->replies[i].stage = R_INTENT;
     conversation_drain(w, p, d);
 }
 
@@ -281,12 +283,31 @@ void conversation_mail(struct world *w, struct proc *p, const struct rec *r, int
     }
 }
 
+/* Before it acts it reads the log back to its intent: does that count? A holder that was never told of a
+ * higher claim, because whoever wrote that died at once, learns it here. */
+static bool read_back(struct world *w, struct proc *p, struct dialog *d, const struct ack *intent)
+{
+    struct tl_fence fence = {0};
+    bool counts = false;
+
+    for (int64_t i = 0; i <= intent->offset; i++)
+        if (w->parts[TL_MODEL_CALLS].recs[i].call == d->call &&
+            w->parts[TL_MODEL_CALLS].recs[i].kind < K_STARTED)
+            counts = accepts(w, &fence, &w->parts[TL_MODEL_CALLS].recs[i]);
+    const struct tl_fence_leg *leg = holder_of(&fence);
+    const struct tl_claim winner = leg ? leg->highest : d->claim;
+    tl_fence_finish(&fence);
+    if (!counts && !off(w, TL_RULE_noreadback))
+        conversation_lost(w, p, d, &winner, 0);
+    return counts || off(w, TL_RULE_noreadback);
+}
+
 void conversation_ack(struct world *w, struct proc *p, const struct ack *ack)
 {
     const struct rec *r = &ack->rec;
     struct dialog *d = p->dialogs[r->call];
 
-    if (!d)
+    if (!d || (r->kind == K_INTENT && !read_back(w, p, d, ack)))
         return;
     for (int i = 0; i < d->replies_n; i++) {
         struct reply *reply = &d->replies[i];

@@ -51,11 +51,14 @@ void say(const struct world *w, const char *format, ...)
 const char *name_of(const struct world *w, int gid)
 {
     static const char *const names[] = {"I0", "I1", "I2", "C0", "C1", "C2", "T0", "T1"};
-    const struct proc *p = &w->procs[gid];
 
     if (gid < 0)
         return "-";
-    return names[(gid < w->ingests ? 0 : gid < w->ingests + w->conversations ? 3 : 6) + p->number];
+    const struct proc *p = &w->procs[gid];
+    int from = p->kind == TL_INSTANCE_KIND_INGEST         ? 0
+               : p->kind == TL_INSTANCE_KIND_CONVERSATION ? 3
+                                                          : 6;
+    return names[from + p->number];
 }
 
 struct rec *log_push(struct world *w, struct log *log, const struct rec *rec)
@@ -672,6 +675,23 @@ static void rounds(struct world *w, int n)
         round_of_all(w);
 }
 
+/* Until all is well and stays so for a while; 55 at most, which every clock of ours has run out by. */
+static const char *settle(struct world *w)
+{
+    const char *broken = "";
+    int well = 0;
+
+    for (int i = 0; i < 55 && well < 8; i++) {
+        round_of_all(w);
+        broken = check_live(w);
+        well = *broken ? 0 : well + 1;
+        for (int c = 0; c < w->calls_n; c++)
+            if (w->calls[c].rests_n)
+                well = 0;
+    }
+    return broken;
+}
+
 static const char *probe(struct world *w)
 {
     int heard[TL_MODEL_CALLS_MAX];
@@ -681,11 +701,15 @@ static const char *probe(struct world *w)
         w->calls[c].left = w->calls[c].turn = 1;
         w->calls[c].silence = 0;
     }
-    rounds(w, 14);
-    for (int c = 0; c < w->calls_n; c++)
-        if (w->calls[c].pieces_heard == heard[c])
-            return "a turn is not answered";
-    return "";
+    for (int i = 0; i < 14; i++) {
+        bool all = true;
+        round_of_all(w);
+        for (int c = 0; c < w->calls_n; c++)
+            all &= w->calls[c].pieces_heard > heard[c];
+        if (all)
+            return "";
+    }
+    return "a turn is not answered";
 }
 
 /* In the middle of a word, or long after; some with faults while calls end. */
@@ -704,6 +728,17 @@ static void hang_up_all(struct world *w)
     end_faults(w);
 }
 
+static bool is_over(const struct world *w)
+{
+    for (int i = 0; i < w->procs_n; i++)
+        for (int c = 0; c < w->calls_n; c++)
+            if ((w->procs[i].up && w->procs[i].dialogs[c]) ||
+                (w->procs[i].up && w->procs[i].kind == TL_INSTANCE_KIND_TELEPHONY &&
+                 !w->procs[i].watched[c].fence.closed))
+                return false;
+    return true;
+}
+
 static const char *schedule(struct world *w)
 {
     int faults = w->options->faults > 0 ? 1 + roll(w, w->options->faults) : 0;
@@ -715,11 +750,13 @@ static const char *schedule(struct world *w)
     walk(w, moves, faults);
     end_faults(w);
     w->settling = true;
-    rounds(w, 55);
-    if (*(broken = check_live(w)) || *(broken = probe(w)))
+    if (*(broken = settle(w)) || *(broken = probe(w)))
         return broken;
     hang_up_all(w);
-    rounds(w, 75);
+    for (int i = 0, over = 0; i < 75 && over < 4; i++) {
+        round_of_all(w);
+        over = is_over(w) ? over + 1 : 0;
+    }
     return check_end(w);
 }
 
