@@ -21,10 +21,10 @@ SETTINGS = {  # the machine is full of calls on purpose
 }
 
 
-def greeting():
-    """What the demonstration business says first; "" when it says nothing."""
+def sentence(name):
+    """A sentence of the demonstration business ("greeting", "busy"); "" when it has none."""
     with open(services.DEMO) as f:
-        lines = [line.strip() for line in f if line.strip().startswith("greeting:")]
+        lines = [line.strip() for line in f if line.strip().startswith(f"{name}:")]
     return lines[0].partition(":")[2].strip() if lines else ""
 
 
@@ -38,19 +38,21 @@ def ask(method, url, body=None):
 
 
 class Stage:
-    """Everything in a folder of its own; stop() ends what start() started."""
+    """Everything in a folder of its own; stop() ends what start() started. `settings`: TRUNKLINE_…
+    beyond or instead of SETTINGS."""
 
-    def __init__(self, folder, bin_folder, phrases, voice_url="", sinks=False):
+    def __init__(self, folder, bin_folder, phrases, voice_url="", sinks=False, settings=None):
         self.folder = folder
         self.bin = bin_folder
         self.voice_url = voice_url  # of a bridge that is not ours: then only simulators run
         self.sinks = sinks
+        self.settings = {**SETTINGS, **(settings or {})}
         self.processes = Processes(folder, die_with_parent=True)
         self.servers = None
         self.groups = {}
         services.PHRASES = phrases
         self.number = demo_numbers()[0]
-        self.greeting = "" if voice_url else greeting()
+        self.greeting = "" if voice_url else sentence("greeting")
 
     def start(self, dbmate, progress):
         addresses = {}
@@ -63,7 +65,7 @@ class Stage:
         self.layout = Layout(
             bin=self.bin, config=f"{ROOT}/deploy/config/trunkline.yaml",
             ports=Ports(f"{self.folder}/ports"), credentials=Credentials(f"{self.folder}/keys"),
-            servers=addresses, processes=self.processes, settings=SETTINGS)
+            servers=addresses, processes=self.processes, settings=self.settings)
         self.brokers = addresses.get("KAFKA_BROKERS", "")
         if not self.voice_url:
             setup.migrate(dbmate, addresses["DATABASE_URL"])
