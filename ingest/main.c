@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/member.h"
 #include "ingest/ingest.h"
 #include "ingest/media/media.h"
 #include "ingest/webhook/webhook.h"
-#include "net/service.h"
 
 struct program {
     struct tl_service *service;
+    struct tl_member member;
     struct tl_ingest ingest;
     char media_url[1024], address[256];
 };
@@ -17,12 +18,7 @@ struct program {
 static bool is_ready(void *arg, char *reason, size_t size)
 {
     struct program *program = arg;
-
-    if (program->ingest.draining) {
-        (void)snprintf(reason, size, "draining");
-        return false;
-    }
-    return tl_fleet_is_ready(program->ingest.fleet, reason, size);
+    return tl_member_is_ready(&program->member, reason, size);
 }
 
 static void on_drained(void *arg)
@@ -38,28 +34,16 @@ static void on_drain(void *arg)
     tl_drain_begin(&program->ingest, on_drained, program);
 }
 
-static void on_fleet_ready(void *arg)
+static enum tl_status on_fleet_ready(void *arg, struct tl_error *err)
 {
     struct program *program = arg;
-    struct tl_error err;
-
-    if (tl_media_start(program->ingest.media, &err) != TL_OK)
-        tl_service_fail(program->service, &err);
+    return tl_media_start(program->ingest.media, err);
 }
 
 static void on_fleet_change(void *arg)
 {
     struct program *program = arg;
     tl_media_on_change(program->ingest.media);
-}
-
-static void on_superseded(void *arg)
-{
-    struct program *program = arg;
-    struct tl_error err;
-
-    (void)tl_fail(&err, TL_CONFLICT, "another ingest runs with number %d", program->ingest.number);
-    tl_service_fail(program->service, &err);
 }
 
 static void on_fill(void *arg, struct tl_presence *own)
@@ -86,21 +70,17 @@ static void derive_media_url(struct program *program)
 static enum tl_status start_fleet(struct program *program, struct tl_error *err)
 {
     struct tl_ingest *ingest = &program->ingest;
-    const struct tl_fleet_options options = {.net = ingest->net,
-                                             .log = ingest->log,
-                                             .metrics = ingest->registry_of_metrics,
-                                             .kafka = &ingest->kafka,
-                                             .registry = &ingest->registry,
-                                             .name = ingest->name,
-                                             .kind = TL_INSTANCE_KIND_INGEST,
-                                             .number = ingest->number,
-                                             .mailbox_topic = "playback.v1",
-                                             .on_ready = on_fleet_ready,
-                                             .on_change = on_fleet_change,
-                                             .on_superseded = on_superseded,
-                                             .fill = on_fill,
-                                             .arg = program};
-    return tl_fleet_create(&options, &ingest->fleet, err);
+    const struct tl_member_options options = {.service = program->service,
+                                              .kafka = &ingest->kafka,
+                                              .registry = &ingest->registry,
+                                              .name = ingest->name,
+                                              .kind = TL_INSTANCE_KIND_INGEST,
+                                              .mailbox_topic = "playback.v1",
+                                              .start = on_fleet_ready,
+                                              .on_change = on_fleet_change,
+                                              .fill = on_fill,
+                                              .arg = program};
+    return tl_member_init(&program->member, &options, &ingest->fleet, err);
 }
 
 static void on_request(void *arg, struct tl_http_exchange *x)
@@ -193,7 +173,7 @@ int main(int argc, char **argv)
     tl_drain_finish(&program.ingest);
     tl_media_destroy(program.ingest.media);
     tl_webhook_destroy(program.ingest.webhook);
-    tl_fleet_destroy(program.ingest.fleet);
+    tl_member_finish(&program.member);
     tl_service_destroy(program.service);
     return status;
 }

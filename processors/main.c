@@ -2,11 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/service.h"
+#include "fleet/member.h"
 #include "processors/conversation/conversation.h"
 
 struct program {
     struct tl_service *service;
+    struct tl_member member;
     const char *role;
     struct tl_conversation conversation;
 };
@@ -14,12 +15,7 @@ struct program {
 static bool is_ready(void *arg, char *reason, size_t size)
 {
     struct program *program = arg;
-
-    if (program->conversation.draining) {
-        (void)snprintf(reason, size, "draining");
-        return false;
-    }
-    return tl_fleet_is_ready(program->conversation.fleet, reason, size);
+    return tl_member_is_ready(&program->member, reason, size);
 }
 
 static void on_drained(void *arg)
@@ -34,23 +30,10 @@ static void on_drain(void *arg)
     tl_conversation_drain(&program->conversation, on_drained, program);
 }
 
-static void on_fleet_ready(void *arg)
+static enum tl_status on_fleet_ready(void *arg, struct tl_error *err)
 {
     struct program *program = arg;
-    struct tl_error err;
-
-    if (tl_conversation_start(&program->conversation, &err) != TL_OK)
-        tl_service_fail(program->service, &err);
-}
-
-static void on_superseded(void *arg)
-{
-    struct program *program = arg;
-    struct tl_error err;
-
-    (void)tl_fail(&err, TL_CONFLICT, "another conversation runs with number %d",
-                  program->conversation.number);
-    tl_service_fail(program->service, &err);
+    return tl_conversation_start(&program->conversation, err);
 }
 
 static void on_fill(void *arg, struct tl_presence *own)
@@ -68,28 +51,24 @@ static void on_config(void *arg, const struct tl_config_entry *entry)
 static enum tl_status start(struct program *program, struct tl_error *err)
 {
     struct tl_conversation *c = &program->conversation;
-    const struct tl_fleet_options fleet = {.net = tl_service_net(program->service),
-                                           .log = tl_service_log(program->service),
-                                           .metrics = tl_service_metrics(program->service),
-                                           .kafka = &c->kafka,
-                                           .registry = &c->registry,
-                                           .name = c->name,
-                                           .kind = TL_INSTANCE_KIND_CONVERSATION,
-                                           .number = tl_service_instance(program->service),
-                                           .mailbox_topic = "media.v1",
-                                           .on_ready = on_fleet_ready,
-                                           .on_superseded = on_superseded,
-                                           .fill = on_fill,
-                                           .on_config = on_config,
-                                           .arg = program};
+    const struct tl_member_options options = {.service = program->service,
+                                              .kafka = &c->kafka,
+                                              .registry = &c->registry,
+                                              .name = c->name,
+                                              .kind = TL_INSTANCE_KIND_CONVERSATION,
+                                              .mailbox_topic = "media.v1",
+                                              .start = on_fleet_ready,
+                                              .fill = on_fill,
+                                              .on_config = on_config,
+                                              .arg = program};
 
-    c->net = fleet.net;
+    c->net = tl_service_net(program->service);
     c->loop = tl_service_loop(program->service);
-    c->log = fleet.log;
-    c->number = fleet.number;
+    c->log = tl_service_log(program->service);
+    c->number = (int)tl_service_instance(program->service);
     (void)snprintf(c->name, sizeof(c->name), "conversation-%d", c->number);
-    tl_conversation_collect(c, fleet.metrics);
-    enum tl_status st = tl_fleet_create(&fleet, &c->fleet, err);
+    tl_conversation_collect(c, tl_service_metrics(program->service));
+    enum tl_status st = tl_member_init(&program->member, &options, &c->fleet, err);
     return st == TL_OK ? tl_conversation_create(c, err) : st;
 }
 
@@ -129,7 +108,7 @@ int main(int argc, char **argv)
     int status = tl_service_run(program.service);
 
     tl_conversation_destroy(&program.conversation);
-    tl_fleet_destroy(program.conversation.fleet);
+    tl_member_finish(&program.member);
     tl_service_destroy(program.service);
     return status;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/member.h"
 #include "kafka/admin.h"
-#include "net/service.h"
 #include "sinks/live/live.h"
 #include "sinks/records/records.h"
 #include "sinks/sink.h"
@@ -14,6 +14,7 @@
 struct program {
     struct tl_sink sink; /* first: fail() gets its address */
     struct tl_service *service;
+    struct tl_member member;
     const char *role;
 };
 
@@ -83,33 +84,32 @@ static void fail(struct tl_sink *sink, const struct tl_error *err)
 static bool is_ready(void *arg, char *reason, size_t size)
 {
     struct program *program = arg;
+    return tl_member_is_ready(&program->member, reason, size);
+}
+
+static bool are_roles_ready(void *arg, char *reason, size_t size)
+{
+    struct program *program = arg;
     struct tl_sink *sink = &program->sink;
 
-    if (tl_service_is_draining(program->service)) {
-        (void)snprintf(reason, size, "draining");
-        return false;
-    }
-    return tl_fleet_is_ready(sink->fleet, reason, size) &&
-           (!sink->has_records || tl_records_is_ready(sink->records, reason, size)) &&
+    return (!sink->has_records || tl_records_is_ready(sink->records, reason, size)) &&
            (!sink->has_live || tl_live_is_ready(sink->live, reason, size)) &&
            (!sink->has_telephony || tl_telephony_is_ready(sink->telephony, reason, size));
 }
 
-static void on_fleet_ready(void *arg)
+static enum tl_status on_fleet_ready(void *arg, struct tl_error *err)
 {
     struct program *program = arg;
     struct tl_sink *sink = &program->sink;
-    struct tl_error err;
     enum tl_status st = TL_OK;
 
     if (sink->has_records)
-        st = tl_records_start(sink->records, &err);
+        st = tl_records_start(sink->records, err);
     if (st == TL_OK && sink->has_live)
-        st = tl_live_start(sink->live, &err);
+        st = tl_live_start(sink->live, err);
     if (st == TL_OK && sink->has_telephony)
-        st = tl_telephony_start(sink->telephony, &err);
-    if (st != TL_OK)
-        tl_service_fail(program->service, &err);
+        st = tl_telephony_start(sink->telephony, err);
+    return st;
 }
 
 static void on_change(void *arg)
@@ -120,21 +120,10 @@ static void on_change(void *arg)
         tl_telephony_on_change(program->sink.telephony);
 }
 
-static void on_superseded(void *arg)
-{
-    struct program *program = arg;
-    struct tl_error err;
-
-    (void)tl_fail(&err, TL_CONFLICT, "another %s runs with this number", program->sink.name);
-    tl_service_fail(program->service, &err);
-}
-
 static void on_fill(void *arg, struct tl_presence *own)
 {
     struct program *program = arg;
-
     tl_telephony_fill(program->sink.telephony, own);
-    own->draining = tl_service_is_draining(program->service);
 }
 
 static enum tl_status find_cluster(struct tl_sink *sink, struct tl_error *err)
@@ -148,22 +137,19 @@ static enum tl_status find_cluster(struct tl_sink *sink, struct tl_error *err)
 static enum tl_status start_fleet(struct program *program, struct tl_error *err)
 {
     struct tl_sink *sink = &program->sink;
-    const struct tl_fleet_options options = {
-        .net = sink->net,
-        .log = sink->log,
-        .metrics = tl_service_metrics(program->service),
+    const struct tl_member_options options = {
+        .service = program->service,
         .kafka = &sink->kafka,
         .registry = &sink->registry,
         .name = sink->name,
         .kind = sink->has_telephony ? TL_INSTANCE_KIND_TELEPHONY : TL_INSTANCE_KIND_UNKNOWN,
-        .number = sink->number,
-        .on_ready = on_fleet_ready,
+        .start = on_fleet_ready,
+        .is_ready = are_roles_ready,
         .on_change = on_change,
-        .on_superseded = on_superseded,
         .fill = on_fill,
         .arg = program};
 
-    return tl_fleet_create(&options, &sink->fleet, err);
+    return tl_member_init(&program->member, &options, &sink->fleet, err);
 }
 
 static enum tl_status start(struct program *program, struct tl_error *err)
@@ -190,12 +176,14 @@ static enum tl_status start(struct program *program, struct tl_error *err)
 }
 
 /* Readers leave their groups first, then what is still to be written goes out, then the stores. */
-static void stop(struct tl_sink *sink)
+static void stop(struct program *program)
 {
+    struct tl_sink *sink = &program->sink;
+
     tl_records_stop(sink->records);
     tl_live_stop(sink->live);
     tl_telephony_stop(sink->telephony);
-    tl_fleet_destroy(sink->fleet);
+    tl_member_finish(&program->member);
     tl_records_destroy(sink->records);
     tl_live_destroy(sink->live);
     tl_telephony_destroy(sink->telephony);
@@ -237,7 +225,7 @@ int main(int argc, char **argv)
     if (st != TL_OK)
         tl_service_fail(program.service, &err);
     int status = tl_service_run(program.service);
-    stop(&program.sink);
+    stop(&program);
     tl_service_destroy(program.service);
     return status;
 }
