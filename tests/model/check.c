@@ -76,10 +76,10 @@ static bool read_record(struct world *w, int c, struct record *ret)
 
     for (int i = 0; i < log->n; i++) {
         const struct rec *r = &log->recs[i];
-        if (i == from && fence.legs_n) { /* what a process keeps: the highest claim and its holder */
+        if (i == from) { /* what a process keeps: the highest claim and its holder */
             restored.closed = fence.closed;
             restored.legs[0] = fence.legs[0];
-            restored.legs_n = 1;
+            restored.legs_n = fence.legs_n;
         }
         if (!is_of(r, c))
             continue;

@@ -23,6 +23,8 @@ struct kind_of_failure {
 
 struct tally {
     int64_t schedules, failures;
+    uint64_t first_seed; /* of the first failure */
+    char first[128];
     struct tl_model_result sum;
     struct kind_of_failure kinds[32];
     int kinds_n;
@@ -66,7 +68,10 @@ static void count(struct tally *t, uint64_t seed, const struct tl_model_result *
     int64_t size = r->faults * 100000 + r->records;
     int i = 0;
 
-    t->failures++;
+    if (!t->failures++) {
+        t->first_seed = seed;
+        (void)snprintf(t->first, sizeof(t->first), "%s", r->failure);
+    }
     while (i < t->kinds_n && strcmp(t->kinds[i].failure, r->failure) != 0)
         i++;
     if (i == 32)
@@ -148,7 +153,6 @@ static void shrink(struct run run, const struct kind_of_failure *kind)
 static void print_tally(const struct tally *t)
 {
     const struct tl_model_result *s = &t->sum;
-    const struct kind_of_failure *first = t->kinds_n ? &t->kinds[0] : NULL;
 
     for (int i = 0; i < t->kinds_n; i++)
         printf("  %-60s %7" PRId64 "  seed %" PRIu64 "\n", t->kinds[i].failure, t->kinds[i].n,
@@ -161,8 +165,8 @@ static void print_tally(const struct tally *t)
            s->steps, t->schedules, s->faults, s->false_gone, s->claims, s->take_overs, s->rescues,
            s->effects, s->said, s->gap_words, s->cut_words_lost, s->fenced_sound,
            s->closed_by_telephony, t->failures);
-    if (first)
-        printf("{\"seed\":%" PRIu64 ",\"what\":\"%s\"}}\n", first->seed, first->failure);
+    if (t->failures)
+        printf("{\"seed\":%" PRIu64 ",\"what\":\"%s\"}}\n", t->first_seed, t->first);
     else
         printf("null}\n");
 }
