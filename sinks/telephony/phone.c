@@ -18,11 +18,12 @@ static const char *const OUTCOMES[] = {[TL_TWILIO_DONE] = "done",
                                        [TL_TWILIO_REFUSED] = "refused"};
 
 static enum tl_status start(struct tl_telephony *telephony, const char *method,
-                            const char *call_sid, const struct tl_buf *body,
+                            const char *call_sid, const struct tl_buf *body, int64_t timeout_ms,
                             tl_http_answer_fn on_answer, void *arg, struct tl_http_call **ret_call,
                             struct tl_error *err)
 {
     const struct tl_twilio_settings *twilio = &telephony->sink->twilio;
+    int64_t longest_ms = telephony->sink->settings.telephony_request_timeout_ms;
     struct tl_buf url;
 
     tl_buf_init(&url, URL_MAX_BYTES);
@@ -37,7 +38,7 @@ static enum tl_status start(struct tl_telephony *telephony, const char *method,
         .user = twilio->account_sid,
         .password = twilio->auth_token,
         .once = body != NULL, /* whether it was carried out is for us to find out */
-        .timeout_ms = (unsigned)telephony->sink->settings.telephony_request_timeout_ms,
+        .timeout_ms = (unsigned)(timeout_ms < longest_ms ? timeout_ms : longest_ms),
         .on_answer = on_answer,
         .arg = arg};
     enum tl_status st = url.full
@@ -51,7 +52,7 @@ enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_si
                              tl_http_answer_fn on_answer, void *arg, struct tl_http_call **ret_call,
                              struct tl_error *err)
 {
-    return start(telephony, "GET", call_sid, NULL, on_answer, arg, ret_call, err);
+    return start(telephony, "GET", call_sid, NULL, INT64_MAX, on_answer, arg, ret_call, err);
 }
 
 enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effect *effect,
@@ -71,15 +72,16 @@ enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effe
     enum tl_status st =
         body.full || twiml.full
             ? tl_fail(err, TL_INVALID, "the sentence is too long")
-            : start(telephony, "POST", effect->call_sid, &body, on_answer, arg, ret_call, err);
+            : start(telephony, "POST", effect->call_sid, &body, INT64_MAX, on_answer, arg, ret_call,
+                    err);
     tl_buf_finish(&body);
     tl_buf_finish(&twiml);
     return st;
 }
 
 enum tl_status tl_phone_redirect(struct tl_telephony *telephony, const char *call_sid,
-                                 const char *url, tl_http_answer_fn on_answer, void *arg,
-                                 struct tl_http_call **ret_call, struct tl_error *err)
+                                 const char *url, int64_t timeout_ms, tl_http_answer_fn on_answer,
+                                 void *arg, struct tl_http_call **ret_call, struct tl_error *err)
 {
     struct tl_buf body, fallback;
 
@@ -94,7 +96,7 @@ enum tl_status tl_phone_redirect(struct tl_telephony *telephony, const char *cal
     enum tl_status st =
         body.full || fallback.full
             ? tl_fail(err, TL_INVALID, "the URL is too long")
-            : start(telephony, "POST", call_sid, &body, on_answer, arg, ret_call, err);
+            : start(telephony, "POST", call_sid, &body, timeout_ms, on_answer, arg, ret_call, err);
     tl_buf_finish(&body);
     tl_buf_finish(&fallback);
     return st;

@@ -86,13 +86,12 @@ static void write_url(struct tl_rescue_call *rescue, const struct tl_watch_call 
                   call->started_at, call->start_offset, call->holder);
 }
 
-void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call,
-                   int64_t turn_ms)
+void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call)
 {
     struct tl_rescue_call *rescue = find(telephony, call->call_id), **last = &telephony->rescues;
 
     if (rescue && rescue->request) {
-        rescue->turn_ends_at = tl_mono_ms() + turn_ms;
+        rescue->turn_ends_at = call->turn_ends_at;
         return; /* of an earlier turn, and not answered yet: another one would only come behind it */
     }
     if (!rescue) {
@@ -109,7 +108,7 @@ void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *c
     (void)snprintf(rescue->call_sid, sizeof(rescue->call_sid), "%s", call->call_sid);
     rescue->cause = tl_watch_cause_name(call->cause);
     rescue->attempt = call->attempts;
-    rescue->turn_ends_at = tl_mono_ms() + turn_ms;
+    rescue->turn_ends_at = call->turn_ends_at;
     write_url(rescue, call);
     tl_rescue_pump(telephony);
 }
@@ -229,13 +228,16 @@ static void on_redirected(void *arg, const struct tl_http_answer *http)
     }
 }
 
-static void act(struct tl_rescue_call *rescue)
+/* Given up at the end of its turn, for a request that a stopped process sends when it goes on must not
+ * take the stream from a call that another one has brought back. */
+static void act(struct tl_rescue_call *rescue, int64_t now)
 {
     struct tl_telephony *telephony = rescue->telephony;
     struct tl_error err;
 
-    if (tl_phone_redirect(telephony, rescue->call_sid, tl_buf_str(&rescue->url), on_redirected,
-                          rescue, &rescue->request, &err) == TL_OK) {
+    if (tl_phone_redirect(telephony, rescue->call_sid, tl_buf_str(&rescue->url),
+                          rescue->turn_ends_at - now, on_redirected, rescue, &rescue->request,
+                          &err) == TL_OK) {
         telephony->in_flight++;
         return;
     }
@@ -258,7 +260,7 @@ void tl_rescue_pump(struct tl_telephony *telephony)
             remove_rescue(rescue);
         } else if (now >= telephony->rescues_wait_until &&
                    telephony->in_flight < telephony->sink->settings.telephony_requests_max) {
-            act(rescue);
+            act(rescue, now);
         }
     }
 }

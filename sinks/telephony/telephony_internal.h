@@ -175,8 +175,7 @@ void tl_watchdog_look(struct tl_watchdog *watchdog); /* presence changed */
 
 /* rescue.c: what the watch decided, at the telephone network. */
 struct tl_watch_call;
-void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call,
-                   int64_t turn_ms);
+void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call);
 void tl_rescue_settle(struct tl_telephony *telephony, const char *call_id);
 void tl_rescue_pump(struct tl_telephony *telephony);
 void tl_rescue_clear(struct tl_telephony *telephony);
@@ -188,10 +187,11 @@ enum tl_status tl_phone_look(struct tl_telephony *telephony, const char *call_si
 enum tl_status tl_phone_end(struct tl_telephony *telephony, const struct tl_effect *effect,
                             const char *language, tl_http_answer_fn on_answer, void *arg,
                             struct tl_http_call **ret_call, struct tl_error *err);
-/** Has the network ask for a new document at `url`, and at the fallback when that fails. */
+/** Has the network ask for a new document at `url`, and at the fallback when that fails; given up after
+ *  timeout_ms. */
 enum tl_status tl_phone_redirect(struct tl_telephony *telephony, const char *call_sid,
-                                 const char *url, tl_http_answer_fn on_answer, void *arg,
-                                 struct tl_http_call **ret_call, struct tl_error *err);
+                                 const char *url, int64_t timeout_ms, tl_http_answer_fn on_answer,
+                                 void *arg, struct tl_http_call **ret_call, struct tl_error *err);
 /** Reads an answer, counts it. `ret_wait_ms`: what a 429 asks for; 0: nothing said. */
 void tl_phone_read(struct tl_telephony *telephony, const char *request,
                    const struct tl_http_answer *answer, struct tl_twilio_answer *ret_answer,

@@ -264,7 +264,17 @@ static void count_in_minute(struct tl_watch_call *call, int64_t now)
     call->minute_n++;
 }
 
-/* The first one of an attachment and attempt acts; whose it is follows from the log alone. */
+static int64_t turn_ms(const struct tl_watch_rules *rules, int32_t attempt)
+{
+    int64_t ms = rules->next_ms;
+
+    for (int32_t i = 1; i < attempt && ms < rules->next_max_ms; i++)
+        ms *= 2;
+    return ms < rules->next_max_ms ? ms : rules->next_max_ms;
+}
+
+/* The first one of an attachment and attempt acts; whose it is follows from the log alone. A process that
+ * was stopped after writing reads its own too late: by then another one has acted. */
 static void take_rescue(struct tl_watch *watch, struct tl_watch_call *call,
                         const struct tl_rescue *rescue, bool is_own, int64_t now)
 {
@@ -278,7 +288,8 @@ static void take_rescue(struct tl_watch *watch, struct tl_watch_call *call,
     call->is_ours = is_own;
     call->round = 0;
     call->written_at = -1;
-    if (is_own)
+    call->turn_ends_at = call->tried_at + turn_ms(&watch->rules, call->attempts);
+    if (is_own && now < call->turn_ends_at)
         watch->wants.act(watch->wants.arg, call);
 }
 
@@ -417,15 +428,6 @@ static bool find_place(const struct tl_presence_view *view, struct place *ret_pl
 
 /* ---- time ---- */
 
-int64_t tl_watch_turn_ms(const struct tl_watch *watch, int32_t attempt)
-{
-    int64_t ms = watch->rules.next_ms;
-
-    for (int32_t i = 1; i < attempt && ms < watch->rules.next_max_ms; i++)
-        ms *= 2;
-    return ms < watch->rules.next_max_ms ? ms : watch->rules.next_max_ms;
-}
-
 static int64_t grace_of(const struct tl_watch_rules *rules, enum tl_watch_cause cause)
 {
     switch (cause) {
@@ -475,7 +477,7 @@ static bool may_write(const struct tl_watch *watch, const struct tl_watch_call *
 
 static int64_t due_at(const struct tl_watch *watch, const struct tl_watch_call *call)
 {
-    return call->attempts ? call->rescued_at + tl_watch_turn_ms(watch, call->attempts)
+    return call->attempts ? call->rescued_at + turn_ms(&watch->rules, call->attempts)
                           : call->lost_at + grace_of(&watch->rules, call->cause);
 }
 
@@ -496,7 +498,7 @@ static void advance(struct tl_watch *watch, struct tl_watch_call *call, const st
     if (round->over < call->round || now < due_at(watch, call) + position * watch->rules.rank_ms)
         return;
     if (watch->wants.write(watch->wants.arg, call))
-        call->written_at = now;
+        call->written_at = call->tried_at = now;
 }
 
 static void start_rounds(struct tl_watch *watch)

@@ -72,6 +72,8 @@ struct tl_watch_call {
     bool is_ours;       /* it was written by this process */
     int64_t round;      /* of marks, that has to be over before one is written; 0: none asked for yet */
     int64_t written_at; /* -1: the next one is not on its way */
+    int64_t tried_at;      /* when this process wrote its newest one */
+    int64_t turn_ends_at;  /* of ours: behind that, others may have acted */
     int64_t minute_at;
     int32_t minute_n; /* rescues of the call within the minute from minute_at */
 };
@@ -90,7 +92,8 @@ struct tl_watch_wants {
     void (*mark)(void *arg, int32_t partition);
     /** Write rescue number `attempts` + 1. False: could not; asked again at the next tick. */
     bool (*write)(void *arg, const struct tl_watch_call *call);
-    /** The own rescue is the first in the log: bring the call back. */
+    /** The own rescue is the first in the log, and its turn not over: bring the call back before
+     *  turn_ends_at. */
     void (*act)(void *arg, const struct tl_watch_call *call);
     /** A rescued call needs none any more. */
     void (*settle)(void *arg, const struct tl_watch_call *call, enum tl_watch_end end);
@@ -134,9 +137,6 @@ void tl_watch_mark(struct tl_watch *watch, int32_t partition);
 
 /** Time has passed, or presence changed. Not before everything was read that was there at start. */
 void tl_watch_tick(struct tl_watch *watch, const struct tl_presence_view *view, int64_t now);
-
-/** How long a rescue belongs to the one who wrote it. */
-int64_t tl_watch_turn_ms(const struct tl_watch *watch, int32_t attempt);
 
 /** NULL when it is not known. */
 const struct tl_watch_call *tl_watch_get(const struct tl_watch *watch, const char *call_id);

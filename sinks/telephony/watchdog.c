@@ -167,7 +167,7 @@ static void act(void *arg, const struct tl_watch_call *call)
     struct tl_watchdog *watchdog = arg;
 
     tl_counter_add(rescues(watchdog, "first", call), 1);
-    tl_rescue_add(watchdog->telephony, call, tl_watch_turn_ms(&watchdog->watch, call->attempts));
+    tl_rescue_add(watchdog->telephony, call);
 }
 
 static void settle(void *arg, const struct tl_watch_call *call, enum tl_watch_end end)

@@ -1,6 +1,8 @@
 """The watchdog: a call whose stream is gone comes back, though the telephone network does not ask."""
 import contextlib
 import json
+import os
+import signal
 import urllib.parse
 import uuid
 
@@ -269,6 +271,25 @@ def test_the_next_one_acts_when_the_first_dies(house, api):
     assert call.turns()[1] == (survivor, 2)
     house.start("telephony", int(first[-1]))
     assert dict((a, p) for p, a in call.turns())[1] == first
+
+
+def test_one_that_was_stopped_leaves_alone_what_others_did(house, api):
+    """SIGSTOP, and on again when the call it would have had the first turn for is over."""
+    names = [house.start("telephony", n) for n in range(2)]
+    pid = house.processes.pid(names[0])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        call = Silent(house, api)
+        call.wait_redirects()
+        house.send(house.over(call.call_id))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    asked = len(call.redirects())
+    other = wait_for(lambda: (c := Silent(house, api)).wait_redirects() and
+                     c.turns()[0] == (names[0], 1) and c, "it takes part again")
+    assert other.redirects()
+    assert len(call.redirects()) == asked
+    assert {producer for producer, _ in call.turns()} == {names[1]}
 
 
 def test_what_is_over_is_not_rescued(house, api):

@@ -553,6 +553,24 @@ static void the_first_in_the_log_acts(void **state)
     end(&one);
 }
 
+static void who_reads_its_own_too_late_does_not_act(void **state)
+{
+    struct one one;
+
+    (void)state;
+    begin(&one, 0, 2);
+    ring(&one);
+    int64_t offset = give(&one, 1, "MZ1", 0);
+    stop(&one, 1, offset, "MZ1", "broken");
+    pass(&one, 1100);
+    assert_int_equal(one.writes, 1);
+    one.now += 1000; /* it was stopped; the other one acts meanwhile */
+    rescue(&one, 1, offset, 1, true);
+    rescue(&one, 1, offset, 2, false);
+    assert_int_equal(one.acts, 0);
+    end(&one);
+}
+
 static void a_rescue_that_got_lost_is_written_again(void **state)
 {
     struct one one;
@@ -781,7 +799,7 @@ static void w_act(void *arg, const struct tl_watch_call *call)
         assert_false(e->kind == RESCUE && e->number == own->number && e->offset == own->offset &&
                      e->attempt == own->attempt); /* the first one acts */
     i->to_act = call->attachment.number;
-    i->act_until = i->world->now + tl_watch_turn_ms(&i->one.watch, call->attempts);
+    i->act_until = call->turn_ends_at;
 }
 
 static void w_settle(void *arg, const struct tl_watch_call *call, enum tl_watch_end how)
@@ -1049,6 +1067,7 @@ int main(void)
         cmocka_unit_test(rank_decides_who_writes_first),
         cmocka_unit_test(who_reads_a_rescue_writes_none),
         cmocka_unit_test(the_first_in_the_log_acts),
+        cmocka_unit_test(who_reads_its_own_too_late_does_not_act),
         cmocka_unit_test(a_rescue_that_got_lost_is_written_again),
         cmocka_unit_test(only_a_higher_attachment_stops_it),
         cmocka_unit_test(what_becomes_of_a_rescued_call_is_told),
