@@ -19,8 +19,11 @@ def spoken(program, text):
 
 
 def place(sound, size, sha1):
-    """Where in `sound` the piece begins: a part of it, or its rest with silence behind; else None."""
+    """Where in `sound` the piece begins: a part of it, or its rest with silence behind; else None. The
+    ear leaves out silence before sound, be it a byte."""
     for at in range(0, len(sound), STEP):
+        while at < len(sound) and sound[at] == SILENCE[0]:
+            at += 1
         piece = sound[at:at + size]
         if size - len(piece) < STEP:
             if hashlib.sha1(piece + SILENCE * (size - len(piece))).hexdigest() == sha1:

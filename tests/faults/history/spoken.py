@@ -6,6 +6,7 @@ from .model import Finding
 
 UNCLEAR = "unintelligible"
 MARK_WORDS = 2  # what was heard of a cut sentence is known to 200 ms: marks come back so often
+AHEAD_WORDS = 4  # a successor reckons with the words of a draft, which run ahead of their sound
 MARK_MS = 400  # and what is said again when a line died: a mark, and one on its way
 
 
@@ -91,7 +92,7 @@ class Words:
         for j, some in too_much.items():
             final = finals[j]
             cut = final.utterance["interrupted"] or any(not h.is_whole for h in known)
-            if not (cut and len(some) <= MARK_WORDS):
+            if not (cut and len(some) <= AHEAD_WORDS):
                 yield self.finding("answer_not_at_ear", some, final=final.text,
                                    offset=final.event["offset"])
         self.count.again += sum(
