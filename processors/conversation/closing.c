@@ -37,7 +37,7 @@ static void on_record(void *arg, const struct tl_record *record)
     if (tl_uuid_parse((const char *)record->key.data, record->key.len, &call_id, &err) != TL_OK)
         return;
     HASH_FIND(hh, c->dialogs, &call_id, sizeof(call_id), d);
-    if (!d || d->stage != TL_DIALOG_ENDING)
+    if (!d || !d->is_watched)
         return;
     tl_arena_reset(&closing->arena);
     if (tl_record_decode(tl_fleet_schemas(c->fleet), TL_RECORD_CALL_EVENT, record->value,
@@ -64,6 +64,8 @@ void tl_closing_watch(struct tl_closing *closing, struct tl_dialog *dialog)
     struct tl_tail_start start = {.from = TL_FROM_TIME, .at = tl_now_ms() - LOOK_BACK_MS};
     struct tl_error err;
 
+    if (dialog->is_watched)
+        return;
     f->dialogs++;
     f->idle_ticks = 0;
     dialog->is_watched = true;

@@ -18,6 +18,7 @@
 
 #define FRAME_WAIT_MS 20000  /* without a frame: the AI session ends */
 #define PENDING_MAX 3000     /* items: a minute of sound */
+#define DEAD_LINE_MS 1000    /* without a frame: is the call over? */
 #define HAND_OVER_MS 1000    /* told again: a word to ingest may get lost */
 
 /* ---- small things ---- */
@@ -161,9 +162,9 @@ static void on_remember(void *arg, int turn, enum tl_speaker speaker, const char
     summarise(d);
 }
 
-static void on_unfinished(void *arg)
+static void on_answered(void *arg, const char *heard, bool unfinished)
 {
-    tl_dialog_ai_continue(arg);
+    tl_dialog_ai_on_answered(arg, heard, unfinished);
 }
 
 static void on_play(void *arg, struct tl_bytes audio)
@@ -203,7 +204,7 @@ static void on_truncate(void *arg, const char *item_id, int64_t heard_ms)
 
 static const struct tl_talk_callbacks talk_callbacks = {.write = on_write,
                                                         .remember = on_remember,
-                                                        .unfinished = on_unfinished,
+                                                        .answered = on_answered,
                                                         .play = on_play,
                                                         .mark = on_mark,
                                                         .clear = on_clear,
@@ -575,7 +576,8 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
     }
     bool is_held = item->kind == TL_MEDIA_KIND_FRAME
                        ? tl_dialog_ai_holds(d, item)
-                       : tl_dialog_ai_is_holding(d) && item->kind != TL_MEDIA_KIND_MARK;
+                       : (tl_dialog_ai_is_holding(d) && item->kind != TL_MEDIA_KIND_MARK) ||
+                             (item->kind == TL_MEDIA_KIND_STOPPED && tl_dialog_ai_is_coming(d));
     if (is_held) { /* everything that comes behind held sound waits with it */
         keep_pending(d, item);
         return;
@@ -635,6 +637,8 @@ void tl_dialog_on_item(struct tl_dialog *d, const struct tl_media_batch *batch,
         return;
     }
     d->last_frame_ms = tl_mono_ms();
+    if (d->is_watched && d->stage == TL_DIALOG_LIVE)
+        tl_closing_forget(d->conversation->closing, d); /* it was only late */
     u.item.len = from->audio.len ? from->audio.len : from->text ? strlen(from->text) : 0;
     if (u.item.len > 1000)
         return; /* no item of ours is so long */
@@ -674,6 +678,8 @@ static void tick_live(struct tl_dialog *d, int64_t now_ms)
         tl_dialog_write_checkpoint(d);
     if (d->conversation->draining)
         tick_hand_over(d, now_ms);
+    if (!d->is_watched && now_ms - d->last_frame_ms > DEAD_LINE_MS)
+        tl_closing_watch(d->conversation->closing, d); /* did the caller hang up as its ingest died? */
     if (now_ms - d->last_frame_ms > FRAME_WAIT_MS) { /* the stream is elsewhere, or nowhere */
         tl_dialog_ai_close(d);
         tl_talk_stop(&d->talk, tl_dialog_now(d));

@@ -124,7 +124,7 @@ struct tl_dialog {
     int ai_attempts;
     int response_failures;
     bool response_has_words; /* the answer under way has a message, not only tools */
-    bool wants_greeting, wants_answer, wants_continuation;
+    bool wants_greeting, wants_answer, wants_continuation; /* as soon as the session is ready */
     int64_t answer_due_ms; /* monotonic, with response_delay; 0: none */
     int64_t turn_ended_ms; /* monotonic: when the caller's turn ended, for the metric; 0: answered */
     int summary_to_turn;   /* a summary is under way up to this turn; 0: none */
@@ -136,6 +136,7 @@ struct tl_dialog {
     char end_reason[64], end_call_id[64];
     bool stopped;
     int64_t ending_since_ms;
+    int64_t heard_out_ms; /* monotonic: silence was appended behind the last sound; 0: not yet */
     bool is_watched; /* by tl_closing */
     bool finals_written;
     bool changed; /* since the last checkpoint */
@@ -199,8 +200,12 @@ void tl_dialog_ai_hear(struct tl_dialog *dialog, struct tl_bytes audio);
 void tl_dialog_ai_listen(struct tl_dialog *dialog); /* before the first sound of a session is heard */
 bool tl_dialog_ai_holds(struct tl_dialog *dialog, const struct tl_dialog_item *item);
 bool tl_dialog_ai_is_holding(const struct tl_dialog *dialog); /* and what comes behind */
-void tl_dialog_ai_last_words(struct tl_dialog *dialog); /* the stream is over: put the rest into words */
-void tl_dialog_ai_continue(struct tl_dialog *dialog); /* an answer broke off: go on with it */
+/** The stream is over: the rest is put into words. True: the AI session has been given time for that, or
+ *  there is none. Asked until true. */
+bool tl_dialog_ai_heard_out(struct tl_dialog *dialog, int64_t now_ms);
+/** A session that was lost is to hear again: the end of the stream waits for it. */
+bool tl_dialog_ai_is_coming(const struct tl_dialog *dialog);
+void tl_dialog_ai_on_answered(struct tl_dialog *dialog, const char *heard, bool unfinished);
 bool tl_dialog_ai_is_at_pause(const struct tl_dialog *dialog); /* nobody speaks or is about to */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
 void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,

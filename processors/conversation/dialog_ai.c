@@ -19,6 +19,7 @@
 #define OPEN_TURNS_MAX 16
 #define LISTEN_MIN_MS 300  /* after the last sound: speech in it has been noticed by then */
 #define LISTEN_MAX_MS 4000 /* transcripts that take longer come later, out of turn */
+#define DEAD_LINE_MS 1000  /* without a frame: nobody would hear a question */
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
 #define INSTRUCTIONS_BYTES_MAX (128u << 10)
 
@@ -42,16 +43,52 @@ static bool is_next(const struct tl_dialog *d, const void *arg)
 
 static void respond(struct tl_dialog *d, const char *more)
 {
-    if (d->speech_ready && !d->end_asked)
+    if (d->speech_ready && !d->end_asked && d->stage != TL_DIALOG_ENDING)
         driver_of(d)->respond(d->speech, more);
 }
 
-void tl_dialog_ai_continue(struct tl_dialog *d)
+static void greet(struct tl_dialog *d)
 {
-    if (d->speech_ready && !d->end_asked)
-        driver_of(d)->respond(d->speech, tl_prompt_continue);
-    else
+    const struct tl_business *b = tl_dialog_business(d);
+    struct tl_buf more;
+
+    if (!b)
+        return;
+    tl_buf_init(&more, 4096);
+    tl_prompt_greeting(b, &more);
+    respond(d, tl_buf_str(&more));
+    tl_buf_finish(&more);
+}
+
+/* Says what is wanted, now that somebody can. */
+static void say_wanted(struct tl_dialog *d)
+{
+    if (!d->speech_ready)
+        return;
+    if (d->wants_greeting)
+        greet(d);
+    else if (d->wants_continuation)
+        respond(d, tl_prompt_continue);
+    else if (d->wants_answer)
+        respond(d, NULL);
+    d->wants_greeting = d->wants_continuation = d->wants_answer = false;
+}
+
+/* A session that is there, or on its way, is told what its predecessor said; of what nobody heard it is
+ * told nothing, and says it for the first time. */
+void tl_dialog_ai_on_answered(struct tl_dialog *d, const char *heard, bool unfinished)
+{
+    if (*heard && d->speech)
+        driver_of(d)->remember(d->speech, TL_SPEAKER_AI, heard);
+    if (!unfinished)
+        return;
+    if (*heard)
         d->wants_continuation = true;
+    else if (d->memory.turns_n)
+        d->wants_answer = true;
+    else
+        d->wants_greeting = true;
+    say_wanted(d);
 }
 
 /* ---- opening ---- */
@@ -185,6 +222,8 @@ static void give_up(struct tl_dialog *d, const char *reason)
                           ? b->unavailable_sentence
                           : "We are sorry, we have a technical problem. Please call again later.",
                       b ? b->fallback_number : NULL);
+    if (d->stage == TL_DIALOG_LIVE)
+        tl_dialog_handle_pending(d); /* the end of the stream does not wait for a session any more */
 }
 
 /* Another session: it first hears again what the lost one did not put into words. */
@@ -330,15 +369,26 @@ bool tl_dialog_ai_is_holding(const struct tl_dialog *d)
 }
 
 /* Whoever hangs up in the middle of a sentence has still said it. */
-void tl_dialog_ai_last_words(struct tl_dialog *d)
+bool tl_dialog_ai_heard_out(struct tl_dialog *d, int64_t now_ms)
 {
     struct tl_ear_place place;
 
-    if (!d->speech_ready || !tl_talk_is_caller_speaking(&d->talk) ||
-        !tl_ear_at(&d->ear, tl_ear_audio_ms(&d->ear), &place))
-        return;
-    driver_of(d)->set_answering(d->speech, false);
-    append_silence(d, place);
+    if (!d->speech)
+        return true;
+    if (!d->speech_ready)
+        return false;
+    if (!d->heard_out_ms) {
+        d->heard_out_ms = now_ms;
+        driver_of(d)->set_answering(d->speech, false);
+        if (tl_ear_at(&d->ear, tl_ear_audio_ms(&d->ear), &place))
+            append_silence(d, place);
+    }
+    return now_ms - d->heard_out_ms > LISTEN_MIN_MS;
+}
+
+bool tl_dialog_ai_is_coming(const struct tl_dialog *d)
+{
+    return tl_timer_is_running(&d->retry_timer);
 }
 
 /* All that was answered is in words (or will not be): from here on the AI answers. */
@@ -376,8 +426,6 @@ void tl_dialog_ai_hear(struct tl_dialog *d, struct tl_bytes audio)
 static void on_ready(void *arg)
 {
     struct tl_dialog *d = dialog_of(arg);
-    const struct tl_business *b = tl_dialog_business(d);
-    struct tl_buf more;
 
     if (is_next(d, arg)) {
         d->next_ready = true;
@@ -395,17 +443,9 @@ static void on_ready(void *arg)
     }
     tl_buf_finish(&d->early);
     tl_buf_init(&d->early, 30 * 8000);
-    tl_buf_init(&more, 4096);
-    if (d->wants_greeting && b) {
-        tl_prompt_greeting(b, &more);
-        respond(d, tl_buf_str(&more));
-    } else if (d->wants_continuation) {
-        respond(d, tl_prompt_continue);
-    } else if (d->wants_answer) {
-        respond(d, NULL);
-    }
-    d->wants_greeting = d->wants_continuation = d->wants_answer = false;
-    tl_buf_finish(&more);
+    if (d->stage == TL_DIALOG_ENDING)
+        driver_of(d)->set_answering(d->speech, false);
+    say_wanted(d);
 }
 
 static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
@@ -684,7 +724,7 @@ static void tick_silence(struct tl_dialog *d, int64_t now_ms)
     const struct tl_business *b = tl_dialog_business(d);
 
     if (!b || !d->speech_ready || d->wants_end || !tl_talk_is_idle(&d->talk) ||
-        driver_of(d)->is_answering(d->speech))
+        driver_of(d)->is_answering(d->speech) || now_ms - d->last_frame_ms > DEAD_LINE_MS)
         return;
     int64_t silent_s = (now_ms - d->last_words_ms) / 1000;
     if (b->silence_end_s > 0 && silent_s >= b->silence_end_s) {

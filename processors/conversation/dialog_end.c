@@ -77,14 +77,16 @@ void tl_dialog_on_event(struct tl_dialog *d, const struct tl_call_event *event)
         tl_dialog_drop(d, "taken_over");
         return;
     }
+    if (d->stage == TL_DIALOG_LIVE && tl_call_state_is_final(d->memory.state))
+        tl_dialog_on_stopped(d); /* its ingest went before it could say so */
     if (d->finals_written && tl_call_state_is_final(d->memory.state))
         write_closed(d);
 }
 
 void tl_dialog_tick_ending(struct tl_dialog *d, int64_t now_ms)
 {
-    if (!d->finals_written &&
-        (tl_talk_is_idle(&d->talk) || now_ms - d->ending_since_ms > FINALS_WAIT_MS)) {
+    if (!d->finals_written && ((tl_dialog_ai_heard_out(d, now_ms) && tl_talk_is_idle(&d->talk)) ||
+                               now_ms - d->ending_since_ms > FINALS_WAIT_MS)) {
         tl_dialog_ai_close(d);
         tl_talk_give_up(&d->talk, tl_dialog_now(d));
         d->finals_written = true;
@@ -106,6 +108,6 @@ void tl_dialog_on_stopped(struct tl_dialog *d)
     d->ending_since_ms = tl_mono_ms();
     tl_dialog_write_keyed(d);
     tl_talk_stop(&d->talk, tl_dialog_now(d));
-    tl_dialog_ai_last_words(d);
+    (void)tl_dialog_ai_heard_out(d, d->ending_since_ms);
     tl_closing_watch(d->conversation->closing, d);
 }

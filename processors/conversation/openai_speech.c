@@ -545,8 +545,13 @@ static void speech_remember(struct tl_speech *s, enum tl_speaker speaker, const 
     const char *role = speaker == TL_SPEAKER_CUSTOMER  ? "user"
                        : speaker == TL_SPEAKER_UNKNOWN ? "system"
                                                        : "assistant";
-    tl_openai_item_message(begin(s), s->dialect, role, text, NULL);
-    send_out(s);
+    if (s->stage == READY) {
+        tl_openai_item_message(begin(s), s->dialect, role, text, NULL);
+        send_out(s);
+    } else { /* behind the history */
+        tl_openai_item_message(&s->first, s->dialect, role, text, NULL);
+        tl_buf_add_char(&s->first, '\0');
+    }
 }
 
 static bool speech_is_answering(const struct tl_speech *s)

@@ -84,8 +84,9 @@ static struct box *box_of(struct tl_outbox *outbox, int ingest, int64_t ingest_e
 void tl_outbox_add(struct tl_outbox *outbox, int ingest, int64_t ingest_epoch,
                    const struct tl_playback_item *item)
 {
+    if (ingest < 0)
+        return; /* telephony gave a call that is over: nobody listens */
     struct box *box = box_of(outbox, ingest, ingest_epoch);
-
     if (box->items_n == ITEMS_MAX || outbox->arena.used_bytes > BYTES_MAX) {
         tl_outbox_flush(outbox);
         box = box_of(outbox, ingest, ingest_epoch);

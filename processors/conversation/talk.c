@@ -273,9 +273,8 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         struct tl_talk_turn *t = talk->turns;
         DL_DELETE(talk->turns, t);
         talk->final_turn = t->turn > talk->final_turn ? t->turn : talk->final_turn;
-        if (t->of_predecessor && !t->cut &&
-            (!t->complete || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2))
-            talk->on->unfinished(talk->arg);
+        bool unfinished = t->of_predecessor && !t->cut &&
+                          (!t->complete || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
         if (is_ai(t)) {
             t->cut = t->cut || (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
             t->end_ms = t->start_ms + t->heard_ms;
@@ -283,6 +282,8 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
             t->failed = true;
         }
         const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(t) : t->text.len);
+        if (t->of_predecessor && tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
+            talk->on->answered(talk->arg, tl_buf_str(&talk->redacted.text), unfinished);
         if (tl_redactor_final(talk->redactor, &u, now.mono_ms, &err) == TL_OK)
             DL_APPEND(talk->handed, t);
         else
@@ -639,10 +640,14 @@ bool tl_talk_is_transcribed(const struct tl_talk *talk)
 static void tell_open(struct tl_talk *talk, const struct tl_talk_turn *t, tl_talk_turn_fn fn,
                       void *arg)
 {
-    const struct tl_redact_utterance u = to_redact(t, t->text.len);
+    bool is_final = t->turn <= talk->final_turn;
+    const struct tl_redact_utterance u =
+        to_redact(t, is_ai(t) && is_final ? heard_len(t) : t->text.len);
     struct tl_error err;
 
-    if (t->text.len && (is_ai(t) || t->transcribed) &&
+    if (t->of_predecessor && !is_final)
+        return; /* told by `answered` when it is known what was heard */
+    if (u.len && (is_ai(t) || t->transcribed) &&
         tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
         fn(arg, t->speaker, tl_buf_str(&talk->redacted.text));
 }

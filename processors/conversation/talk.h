@@ -29,8 +29,9 @@ struct tl_talk_callbacks {
     /** A final was written: what the AI remembers, masked. */
     void (*remember)(void *arg, int turn, enum tl_speaker speaker, const char *text,
                      const char *item_id);
-    /** A predecessor's answer was not heard to its end: the AI is to go on with it. */
-    void (*unfinished)(void *arg);
+    /** What was heard of a predecessor's answer is decided: `heard`, masked, "" for nothing, which no AI
+     *  session knows yet. unfinished: more was to come, and the AI is to go on with it. */
+    void (*answered)(void *arg, const char *heard, bool unfinished);
     void (*play)(void *arg, struct tl_bytes audio);
     void (*mark)(void *arg, const char *name);
     void (*clear)(void *arg);

@@ -123,14 +123,14 @@ static void on_truncate(void *arg, const char *item_id, int64_t heard_ms)
     tl_buf_printf(&f->journal, "truncate %s %lld\n", item_id, (long long)heard_ms);
 }
 
-static void on_unfinished(void *arg)
+static void on_answered(void *arg, const char *heard, bool unfinished)
 {
     struct talk_fixture *f = arg;
-    tl_buf_add_str(&f->journal, "unfinished\n");
+    tl_buf_printf(&f->journal, "%s \"%s\"\n", unfinished ? "unfinished" : "answered", heard);
 }
 
 static const struct tl_talk_callbacks callbacks = {.write = on_write,
-                                                   .unfinished = on_unfinished,
+                                                   .answered = on_answered,
                                                    .remember = on_remember,
                                                    .play = on_play,
                                                    .mark = on_mark,

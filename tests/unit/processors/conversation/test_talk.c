@@ -1009,11 +1009,19 @@ static void predecessors_answer_is_final_when_its_marks_say_so(void **state)
     mark(f, "5.2.400");
     talk_assert(f, "");
     mark(f, "5.2.800");
-    talk_assert(f, "final 5 ai 800ms \"Tea and cakes with\"\n"
+    talk_assert(f, "answered \"Tea and cakes with\"\n"
+                   "final 5 ai 800ms \"Tea and cakes with\"\n"
                    "remember 5 ai  \"Tea and cakes with\"\n");
     assert_string_equal(f->ids[0].id, PREDECESSORS_ID);
     assert_int_equal(f->start_ms, 500);
     assert_int_equal(f->end_ms, 1300);
+}
+
+static void count_open(void *arg, enum tl_speaker speaker, const char *text)
+{
+    struct talk_fixture *f = arg;
+    (void)speaker;
+    tl_buf_printf(&f->journal, "open \"%s\"\n", text);
 }
 
 static void predecessors_answer_is_cut_when_no_mark_comes(void **state)
@@ -1024,9 +1032,19 @@ static void predecessors_answer_is_cut_when_no_mark_comes(void **state)
     talk_wait(f, 400);
     talk_assert(f, "");
     talk_wait(f, 1);
-    talk_assert(f, "unfinished\n"
+    talk_assert(f, "unfinished \"Tea and\"\n"
                    "final 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
     assert_true(tl_talk_is_idle(&f->talk));
+}
+
+static void of_a_predecessors_answer_that_nobody_heard_nothing_is_told(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
+    tl_talk_each_open(&f->talk, count_open, f); /* a session is opened before that is known */
+    talk_assert(f, "");
+    talk_wait(f, 401);
+    talk_assert(f, "unfinished \"\"\nfinal 5 ai 0ms cut \"\"\nremember 5 ai  \"\"\n");
 }
 
 /* All that was in the log of it was heard, but more was to come. */
@@ -1035,7 +1053,7 @@ static void predecessors_answer_that_was_not_complete_is_unfinished(void **state
     struct talk_fixture *f = *state;
     go_on_with(f, TL_SPEAKER_AI, "Tea and", 400, false);
     mark(f, "5.2.400");
-    talk_assert(f, "unfinished\n"
+    talk_assert(f, "unfinished \"Tea and\"\n"
                    "final 5 ai 400ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
@@ -1058,7 +1076,7 @@ static void predecessors_answer_is_cut_by_a_barge_in(void **state)
     go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
     mark(f, "5.0.400");
     assert_true(tl_talk_on_speech_started(&f->talk, "c", 0, f->now));
-    talk_assert(f, "clear\nfinal 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
+    talk_assert(f, "clear\nanswered \"Tea and\"\nfinal 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
 /* The predecessor answered turn 4 before it had its words: they come first, and what the caller said
@@ -1078,6 +1096,7 @@ static void what_a_predecessor_answered_comes_before_its_answer(void **state)
     f->talk.listens = false;
     talk_wait(f, 100);
     talk_assert(f, "final 4 caller \"What is there?\"\nremember 4 caller c \"What is there?\"\n"
+                   "answered \"Tea and cakes with\"\n"
                    "final 5 ai 800ms \"Tea and cakes with\"\n"
                    "remember 5 ai  \"Tea and cakes with\"\n");
 }
@@ -1185,8 +1204,8 @@ static void predecessors_open_drafts_are_put_in_turn_order(void **state)
     mark(f, "4.0.400");
     talk_assert(f, "");
     mark(f, "3.0.400");
-    talk_assert(f, "final 3 ai 400ms \"First.\"\nremember 3 ai  \"First.\"\n"
-                   "final 4 ai 400ms \"Second.\"\nremember 4 ai  \"Second.\"\n");
+    talk_assert(f, "answered \"First.\"\nfinal 3 ai 400ms \"First.\"\nremember 3 ai  \"First.\"\n"
+                   "answered \"Second.\"\nfinal 4 ai 400ms \"Second.\"\nremember 4 ai  \"Second.\"\n");
 }
 
 /* ---- whatever happens ---- */
@@ -1392,6 +1411,7 @@ int main(void)
         TEST(giving_up_closes_the_draft_of_who_still_speaks),
         TEST(predecessors_answer_is_final_when_its_marks_say_so),
         TEST(predecessors_answer_is_cut_when_no_mark_comes),
+        TEST(of_a_predecessors_answer_that_nobody_heard_nothing_is_told),
         TEST(predecessors_answer_that_was_not_complete_is_unfinished),
         TEST(predecessors_answer_waits_while_marks_come),
         TEST(predecessors_answer_is_cut_by_a_barge_in),
