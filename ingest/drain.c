@@ -6,8 +6,9 @@
 #include "ingest/media/media.h"
 
 #define CHECK_MS 50
-#define ALONE_MS 1500     /* behind the last stream: its webhook is still to be answered */
-#define UNFINISHED_MS 4000 /* behind the drain time: closing handshakes, and the rest into the log */
+#define ALONE_MS 1500 /* behind the last stream: its webhook is still to be answered */
+#define UNFINISHED_MS                                                                              \
+    4000 /* behind the drain time: closing handshakes, and the rest into the log */
 
 bool tl_ingest_leaves_alone(const struct tl_ingest *ingest)
 {
@@ -23,8 +24,7 @@ static bool is_done(struct tl_ingest *ingest, int64_t now_ms)
         drain->busy_ms = now_ms;
         return now_ms - drain->began_ms > ingest->settings.drain_ms + UNFINISHED_MS;
     }
-    return !drain->busy_ms || !tl_ingest_leaves_alone(ingest) ||
-           now_ms - drain->busy_ms > ALONE_MS;
+    return !drain->busy_ms || !tl_ingest_leaves_alone(ingest) || now_ms - drain->busy_ms > ALONE_MS;
 }
 
 static void on_check(void *arg)
@@ -43,8 +43,7 @@ static void on_check(void *arg)
     tl_log_info(ingest->log, "drain.done", TL_INT("took_ms", now_ms - drain->began_ms),
                 TL_BOOL("finished", tl_media_is_empty(ingest->media)),
                 TL_BOOL("alone", !drain->is_deaf),
-                TL_INT("events_unwritten",
-                       tl_stories_pending(tl_fleet_stories(ingest->fleet))));
+                TL_INT("events_unwritten", tl_stories_pending(tl_fleet_stories(ingest->fleet))));
     drain->on_done(drain->arg);
 }
 

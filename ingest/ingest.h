@@ -21,16 +21,16 @@ struct tl_webhook;
 struct tl_ingest_metrics {
     struct tl_metric_vec webhooks; /* kind, status */
     struct tl_histogram webhook_time;
-    struct tl_metric_vec redirects;     /* kind, why */
-    struct tl_metric_vec resumes;       /* kind */
+    struct tl_metric_vec redirects;       /* kind, why */
+    struct tl_metric_vec resumes;         /* kind */
     struct tl_metric_vec resumes_bounded; /* kind */
-    struct tl_metric_vec calls_refused; /* reason */
-    struct tl_metric_vec stream_errors; /* code, of the network's status callback */
+    struct tl_metric_vec calls_refused;   /* reason */
+    struct tl_metric_vec stream_errors;   /* code, of the network's status callback */
     struct tl_gauge promises;
     struct tl_gauge streams;
     struct tl_counter streams_opened;
-    struct tl_metric_vec streams_ended; /* reason */
-    struct tl_metric_vec gap;           /* between */
+    struct tl_metric_vec streams_ended;    /* reason */
+    struct tl_metric_vec gap;              /* between */
     struct tl_metric_vec messages_invalid; /* where */
     struct tl_counter frames, frames_dropped, frames_resent;
     struct tl_gauge backlog_bytes, backlog_time;

@@ -26,7 +26,8 @@ const struct tl_metric tl_ingest_metric_rows[] = {
         "Media streams ended: stop (by the network), closed, broken, silent, drained, superseded.",
         .labels = "reason"),
     ROW(gap, HISTOGRAM, "stream_gap_seconds",
-        "From the last frame of a call's old stream (between=frames), or, when another process had it, "
+        "From the last frame of a call's old stream (between=frames), or, when another process had "
+        "it, "
         "from the document that gave the new one (between=document), to the new one's first frame.",
         .labels = "between", .buckets = &tl_buckets_latency),
     ROW(messages_invalid, COUNTER, "messages_invalid_total", "Messages that were refused.",
@@ -52,7 +53,8 @@ const struct tl_metric tl_ingest_metric_rows[] = {
     ROW(refusals, COUNTER, "refusals_total", "Legs that a conversation refused.", .labels = "why"),
     ROW(playback_bytes, COUNTER, "playback_bytes_total", "Sound sent to the telephone network."),
     ROW(playback_stale, COUNTER, "playback_stale_total",
-        "Items of playback that do not count: for another run of this number (epoch), a stream that is "
+        "Items of playback that do not count: for another run of this number (epoch), a stream "
+        "that is "
         "not open here, a claim that is over, a leg on the move, a loss that was made good.",
         .labels = "why"),
     {0},

@@ -1,5 +1,5 @@
-/* Giving a leg to a conversation, and moving it to another ("Claims and the fence" in the design). Every
- * step waits for the log. */
+/* Giving a leg to a conversation, and moving it to another ("Claims and the fence" in the design).
+ * Every step waits for the log. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +8,13 @@
 #include "ingest/media/leg.h"
 #include "ingest/media/media_internal.h"
 
-#define DRAINS_TOO_LONG_MS 8000 /* a conversation that drains: its hand-over must have been lost */
+#define DRAINS_TOO_LONG_MS 8000 /* a conversation that drains: its hand-over must have been lost   \
+                                 */
 
 static const struct tl_peer *peer_of(const struct tl_leg *leg, int conversation)
 {
-    return tl_presence_peer(tl_fleet_view(leg->media->ingest->fleet),
-                            TL_INSTANCE_KIND_CONVERSATION, conversation);
+    return tl_presence_peer(tl_fleet_view(leg->media->ingest->fleet), TL_INSTANCE_KIND_CONVERSATION,
+                            conversation);
 }
 
 static bool conversation_lives(const struct tl_leg *leg)
@@ -111,7 +112,8 @@ struct step {
     void (*next)(struct tl_leg *leg, const struct tl_delivery *delivery);
 };
 
-/* Kafka takes nothing now: it is claimed anew with a later frame. The caller's sound is kept meanwhile. */
+/* Kafka takes nothing now: it is claimed anew with a later frame. The caller's sound is kept
+ * meanwhile. */
 static void stall(struct tl_leg *leg)
 {
     leg->stage = TL_LEG_NUMBERING;
@@ -135,9 +137,9 @@ static void on_step(void *arg, const struct tl_delivery *delivery)
         tl_leg_orphan(leg);
         return;
     }
-    if (current && leg->ws && delivery->status == TL_OK)
+    if (current && tl_leg_is_wanted(leg) && delivery->status == TL_OK)
         step->next(leg, delivery);
-    else if (current && leg->ws)
+    else if (current && tl_leg_is_wanted(leg))
         stall(leg);
     free(step);
     tl_leg_release(leg);
@@ -258,7 +260,8 @@ static bool send_revoked(struct tl_leg *leg, int mailbox, int64_t epoch)
     return false;
 }
 
-/* Session + 1: `revoked` to the old mailbox and `given` to the log, both waited for, then STARTED. */
+/* Session + 1: `revoked` to the old mailbox and `given` to the log, both waited for, then STARTED.
+ */
 static void give(struct tl_leg *leg, int old, int64_t old_epoch)
 {
     leg->stage = TL_LEG_GIVING;
@@ -280,8 +283,8 @@ static bool has_tried(const struct tl_leg *leg, int conversation)
     return false;
 }
 
-/* The wanted one; else one with room by the rule of new calls; else the freest, for this call is there
- * already. None of those that refused it. */
+/* The wanted one; else one with room by the rule of new calls; else the freest, for this call is
+ * there already. None of those that refused it. */
 static bool choose(struct tl_leg *leg, int wanted)
 {
     struct tl_presence_view *view = tl_fleet_view(leg->media->ingest->fleet);
@@ -366,12 +369,18 @@ void tl_leg_on_frame(struct tl_leg *leg, int64_t now_ms)
         number_leg(leg);
 }
 
+/* A stream that ended otherwise comes back as another one. */
+static bool is_to_be_held(const struct tl_leg *leg)
+{
+    return leg->linger_until_ms || (leg->ws && !leg->ended);
+}
+
 bool tl_leg_move(struct tl_leg *leg, const char *cause)
 {
     int old = leg->conversation;
     int64_t old_epoch = leg->conversation_epoch;
 
-    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
+    if (leg->stage != TL_LEG_LIVE || !is_to_be_held(leg))
         return true;
     bool is_again = leg->move.is_untold; /* on its way since, for another cause perhaps */
     if (!is_again)
@@ -383,6 +392,9 @@ bool tl_leg_move(struct tl_leg *leg, const char *cause)
         return false; /* tried again at the next check */
     }
     rewind_backlog(leg);
+    if (leg->linger_until_ms && !leg->backlog.len) /* it is over: the successor is told so too */
+        (void)tl_backlog_push(&leg->backlog, TL_MEDIA_KIND_STOPPED, 0, leg->stream_sid,
+                              strlen(leg->stream_sid));
     if (leg->offset < 0)
         number_leg(leg);
     else
@@ -392,8 +404,8 @@ bool tl_leg_move(struct tl_leg *leg, const char *cause)
 
 /* ---- looking after it ---- */
 
-/* A conversation that drains hands its legs over. A word that was lost, or came when nobody could take the leg, is
- * made up for here. */
+/* A conversation that drains hands its legs over. A word that was lost, or came when nobody could
+ * take the leg, is made up for here. */
 static void check_draining(struct tl_leg *leg, const struct tl_peer *peer, int64_t now_ms)
 {
     if (!peer->draining) {
@@ -411,7 +423,9 @@ static void check_draining(struct tl_leg *leg, const struct tl_peer *peer, int64
 
 void tl_leg_check_gift(struct tl_leg *leg, int64_t now_ms)
 {
-    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
+    if (leg->linger_until_ms && leg->stalled && now_ms >= leg->rivalry.due_ms)
+        number_leg(leg); /* no frame will do it any more */
+    if (leg->stage != TL_LEG_LIVE || !is_to_be_held(leg))
         return;
     if (!conversation_lives(leg))
         (void)tl_leg_move(leg, "gone"); /* else at the next check */
@@ -428,11 +442,12 @@ void tl_leg_on_batch(struct tl_leg *leg, unsigned generation, int64_t n, bool ok
     if (generation == leg->generation) {
         if (ok) {
             tl_backlog_acknowledge(&leg->backlog, n);
-        } else if (leg->waits && leg->ws) { /* nor did STARTED come through */
+        } else if (leg->waits && tl_leg_is_wanted(leg)) { /* nor did STARTED come through */
             stall(leg);
         } else {
             rewind_backlog(leg);
-            leg->generation++; /* answers to what is sent again do not mix with those still to come */
+            leg->generation++; /* answers to what is sent again do not mix with those still to come
+                                */
             tl_media_touch(leg->media, leg);
         }
     }

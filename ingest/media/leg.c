@@ -11,11 +11,12 @@
 #include "ingest/webhook/webhook.h"
 #include "twilio/stream.h"
 
-#define QUIET_MS 300         /* silence that counts as a pause */
+#define QUIET_MS 300 /* silence that counts as a pause */
 #define FRAME_MS 20
+#define LINGER_MS 15000      /* behind its stop: by then its conversation has put all into words */
 #define TOO_MANY_INVALID 100 /* messages before the start: then it is no telephone network */
-#define REFUSED_MS 60000     /* so long a call that was there goes on asking those that refused it */
-#define SPOKEN_MS 5000       /* by then the sentence was heard: else it is asked for again */
+#define REFUSED_MS 60000 /* so long a call that was there goes on asking those that refused it */
+#define SPOKEN_MS 5000   /* by then the sentence was heard: else it is asked for again */
 #define BUSY "We are sorry, all our lines are busy. Please call again later."
 
 /* ---- life ---- */
@@ -36,9 +37,14 @@ struct tl_leg *tl_leg_create(struct tl_media *media)
     return leg;
 }
 
+bool tl_leg_is_wanted(const struct tl_leg *leg)
+{
+    return leg->ws || leg->linger_until_ms;
+}
+
 void tl_leg_release(struct tl_leg *leg)
 {
-    if (leg->ws || leg->refs || leg->backlog.len)
+    if (tl_leg_is_wanted(leg) || leg->refs || leg->backlog.len)
         return; /* what was said must reach the log first */
     tl_media_forget(leg->media, leg);
     tl_backlog_finish(&leg->backlog);
@@ -89,10 +95,36 @@ static void write_ended(struct tl_leg *leg, const char *reason)
                 TL_INT("unsent", leg->backlog.len));
 }
 
+/* The reason, for the record: the network's own status will say "completed". Not before the
+ * sentence is on its way, for what is over is not spoken to. */
+static void write_refusal(struct tl_leg *leg)
+{
+    struct tl_ingest *ingest = leg->media->ingest;
+    struct tl_uuid uuid = tl_event_id_derive(leg->stream_sid, "ingest refusal", "calls.v1", 0);
+    char id[TL_UUID_TEXT_LEN + 1];
+    struct tl_call_event event = tl_leg_event(leg, NULL);
+    struct tl_changed changed = {.state = TL_CALL_STATE_FAILED,
+                                 .call_sid = leg->link.call_sid,
+                                 .direction = leg->link.direction,
+                                 .from_number = leg->link.from_number,
+                                 .to_number = leg->link.to_number,
+                                 .reason = "refused"};
+
+    tl_uuid_format(&uuid, id);
+    event.event_id = id;
+    event.changed = &changed;
+    struct tl_story *story = tl_story_create(tl_fleet_stories(ingest->fleet), leg->call_id);
+    tl_fleet_tell(ingest->fleet, story, &event, NULL, NULL);
+    tl_story_leave(story);
+}
+
 void tl_leg_end(struct tl_leg *leg, const char *reason)
 {
-    if (leg->stage != TL_LEG_WAIT_START && !leg->ended)
+    if (leg->stage != TL_LEG_WAIT_START && !leg->ended) {
         write_ended(leg, reason);
+        if (leg->refusal_is_spoken)
+            write_refusal(leg);
+    }
     leg->ended = true;
     if (leg->ws)
         tl_ws_close(leg->ws, 1000, reason);
@@ -170,7 +202,8 @@ static void on_media(struct tl_leg *leg, const struct tl_stream_message *m)
     if (!is_silence(m->audio, m->audio_len))
         leg->last_loud_ms = leg->last_frame_ms;
     tl_counter_add(&leg->media->ingest->metrics.frames, 1);
-    for (size_t at = 0; at < m->audio_len; at += TL_BACKLOG_DATA_MAX) { /* one frame each, usually one */
+    for (size_t at = 0; at < m->audio_len;
+         at += TL_BACKLOG_DATA_MAX) { /* one frame each, usually one */
         size_t len = m->audio_len - at;
         push(leg, TL_MEDIA_KIND_FRAME, m->timestamp_ms + (int64_t)at / 8, m->audio + at,
              len < TL_BACKLOG_DATA_MAX ? len : TL_BACKLOG_DATA_MAX);
@@ -189,7 +222,8 @@ static void on_known(struct tl_leg *leg, const struct tl_stream_message *m)
     bool is_own = strcmp(m->stream_sid, leg->stream_sid) == 0;
 
     if (!is_own && m->event != TL_STREAM_CONNECTED) {
-        tl_counter_add(tl_counter_of(&leg->media->ingest->metrics.messages_invalid, "stream_sid"), 1);
+        tl_counter_add(tl_counter_of(&leg->media->ingest->metrics.messages_invalid, "stream_sid"),
+                       1);
         return;
     }
     switch (m->event) {
@@ -226,7 +260,7 @@ static void on_message(void *arg, struct tl_ws *ws, const void *data, size_t len
     enum tl_status st = is_text ? tl_stream_parse(data, len, &m, &err)
                                 : tl_fail(&err, TL_INVALID, "a binary message");
     if (st == TL_NOT_FOUND)
-        return; /* the network may add events at any time */
+        return;        /* the network may add events at any time */
     if (st != TL_OK) { /* never drop a call for a bad message */
         struct tl_ingest *ingest = leg->media->ingest;
         tl_counter_add(tl_counter_of(&ingest->metrics.messages_invalid, "stream"), 1);
@@ -259,7 +293,9 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *clos
         if (!leg->ended)
             tl_leg_end(leg, close->abrupt ? "broken" : "closed");
         tl_media_ended(media, leg);
-        if (leg->stage != TL_LEG_LIVE || leg->conversation < 0)
+        if (leg->stopped)
+            leg->linger_until_ms = tl_mono_ms() + LINGER_MS;
+        else if (leg->stage != TL_LEG_LIVE || leg->conversation < 0)
             drop_backlog(leg);
     }
     tl_leg_release(leg);
@@ -294,28 +330,6 @@ static void on_lost(struct tl_leg *leg, const struct tl_playback_item *item)
     }
 }
 
-/* The reason, for the record: Twilio's own status will say "completed". */
-static void write_refusal(struct tl_leg *leg)
-{
-    struct tl_ingest *ingest = leg->media->ingest;
-    struct tl_uuid uuid = tl_event_id_derive(leg->stream_sid, "ingest refusal", "calls.v1", 0);
-    char id[TL_UUID_TEXT_LEN + 1];
-    struct tl_call_event event = tl_leg_event(leg, NULL);
-    struct tl_changed changed = {.state = TL_CALL_STATE_FAILED,
-                                 .call_sid = leg->link.call_sid,
-                                 .direction = leg->link.direction,
-                                 .from_number = leg->link.from_number,
-                                 .to_number = leg->link.to_number,
-                                 .reason = "refused"};
-
-    tl_uuid_format(&uuid, id);
-    event.event_id = id;
-    event.changed = &changed;
-    struct tl_story *story = tl_story_create(tl_fleet_stories(ingest->fleet), leg->call_id);
-    tl_fleet_tell(ingest->fleet, story, &event, NULL, NULL);
-    tl_story_leave(story);
-}
-
 static void speak_refusal(struct tl_leg *leg, const char *why)
 {
     struct tl_ingest *ingest = leg->media->ingest;
@@ -326,12 +340,12 @@ static void speak_refusal(struct tl_leg *leg, const char *why)
                 TL_STR("business_id", leg->link.business_id), TL_STR("reason", why),
                 TL_INT("refusals", leg->tried_n));
     tl_counter_add(tl_counter_of(&ingest->metrics.calls_refused, "refused"), 1);
-    write_refusal(leg);
+    leg->refusal_is_spoken = true;
     tl_media_end_call(leg->media, leg, "refused", b && *b->busy_sentence ? b->busy_sentence : BUSY);
 }
 
-/* "I have no room": the next one is tried. When all have refused, a new call hears that; one that was
- * there goes on asking, for room is made in a minute and a lost call is not. */
+/* "I have no room": the next one is tried. When all have refused, a new call hears that; one that
+ * was there goes on asking, for room is made in a minute and a lost call is not. */
 static void on_refused(struct tl_leg *leg, const char *why)
 {
     bool is_new = leg->link.number <= 1 && !leg->was_held;
@@ -365,6 +379,7 @@ static void play(struct tl_leg *leg, const struct tl_playback_item *item)
     leg->tried_n = 0; /* it was taken: refusals from now on are of another time */
     leg->refused_since_ms = 0;
     leg->was_held = true;
+    leg->refusal_is_spoken = false;
     tl_rivalry_on_held(&leg->rivalry);
     tl_buf_reset(frame);
     switch (item->kind) {
@@ -390,14 +405,14 @@ void tl_leg_on_playback(struct tl_leg *leg, const struct tl_playback_item *item,
 {
     struct tl_metric_vec *stale = &leg->media->ingest->metrics.playback_stale;
     bool is_holder = conversation == leg->conversation &&
-                     conversation_epoch == leg->conversation_epoch &&
-                     item->number == leg->number && item->offset == leg->offset &&
-                     item->session == leg->session;
+                     conversation_epoch == leg->conversation_epoch && item->number == leg->number &&
+                     item->offset == leg->offset && item->session == leg->session;
 
     if (!leg->ws)
         return;
     if (is_holder && item->checkpoint_offset > leg->checkpoint_offset)
-        leg->checkpoint_offset = item->checkpoint_offset; /* of others they may be behind the fence */
+        leg->checkpoint_offset =
+            item->checkpoint_offset; /* of others they may be behind the fence */
     if (item->kind == TL_PLAYBACK_KIND_LOST) {
         on_lost(leg, item);
     } else if (!is_holder || leg->stage != TL_LEG_LIVE) {

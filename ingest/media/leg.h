@@ -18,9 +18,9 @@ struct tl_media;
 
 /** How far a leg is in being given to a conversation:
  *
- *  WAIT_START ──start──▶ NUMBERING ──first `given` acked──▶ GIVING ──`given`, `revoked` acked──▶ LIVE
- *                            ▲                                ▲                                  │
- *                            └── claims again above another ──┴── conversation gone, refuses ────┘
+ *  WAIT_START ──start──▶ NUMBERING ──first `given` acked──▶ GIVING ──`given`, `revoked` acked──▶
+ * LIVE ▲                                ▲                                  │ └── claims again above
+ * another ──┴── conversation gone, refuses ────┘
  */
 enum tl_leg_stage {
     TL_LEG_WAIT_START,
@@ -42,8 +42,8 @@ struct tl_leg_move {
 /** One media stream: the telephone network's socket and the claim under which its leg is given. */
 struct tl_leg {
     struct tl_media *media;
-    struct tl_ws *ws; /* NULL once closed */
-    UT_hash_handle hh; /* by stream_sid */
+    struct tl_ws *ws;    /* NULL once closed */
+    UT_hash_handle hh;   /* by stream_sid */
     struct tl_leg *next; /* all of them, started or not */
     enum tl_leg_stage stage;
     char stream_sid[64];
@@ -52,25 +52,25 @@ struct tl_leg {
     struct tl_link link;
 
     /* the claim */
-    int number;      /* claim */
-    int64_t offset;  /* claim; -1 until the first `given` is in the log */
-    int session;     /* claim */
+    int number;            /* claim */
+    int64_t offset;        /* claim; -1 until the first `given` is in the log */
+    int session;           /* claim */
     struct tl_claim known; /* the newest attachment that stands in the log; offset -1: none */
-    unsigned generation; /* rises with every claim: answers to older requests are ignored */
-    unsigned waits;      /* acknowledgements outstanding before STARTED; live: that of STARTED */
-    bool stalled;        /* claims anew with the next frame that comes when it is due */
+    unsigned generation;   /* rises with every claim: answers to older requests are ignored */
+    unsigned waits;        /* acknowledgements outstanding before STARTED; live: that of STARTED */
+    bool stalled;          /* claims anew with the next frame that comes when it is due */
     struct tl_rivalry rivalry;
     struct tl_leg_move move;
-    unsigned refs;       /* deliveries under way: the struct must stay */
+    unsigned refs; /* deliveries under way: the struct must stay */
 
     /* the conversation */
     int conversation; /* mailbox that it is given to; -1 */
     int64_t conversation_epoch;
     int tried[TL_LEG_TRIED_MAX]; /* conversations that refused this claim */
     size_t tried_n;
-    int64_t refused_since_ms; /* monotonic: nobody has taken it since; 0: somebody has */
-    bool was_held;            /* a conversation has spoken to it */
-    bool wants_move;          /* it was handed over, and nobody could take it */
+    int64_t refused_since_ms;  /* monotonic: nobody has taken it since; 0: somebody has */
+    bool was_held;             /* a conversation has spoken to it */
+    bool wants_move;           /* it was handed over, and nobody could take it */
     int64_t draining_since_ms; /* monotonic: so long its conversation drains; 0: it does not */
 
     /* sound in */
@@ -87,8 +87,11 @@ struct tl_leg {
     int64_t checkpoint_offset;
     int64_t marks_out; /* marks sent and not returned */
 
-    bool ended;   /* stream_ended is on its way to the log */
-    bool stopped; /* the network said stop */
+    bool ended;             /* stream_ended is on its way to the log */
+    bool stopped;           /* the network said stop */
+    bool refusal_is_spoken; /* its reason goes into the log when the stream is over */
+    int64_t
+        linger_until_ms; /* monotonic: stopped, and given once more should its conversation go; 0 */
 };
 
 /** A socket was accepted. */
@@ -107,7 +110,11 @@ void tl_leg_end(struct tl_leg *leg, const char *reason);
 /** Both sides are silent, every mark is back, and every word has reached the log. */
 bool tl_leg_is_pausing(const struct tl_leg *leg, int64_t now_ms);
 
-/** Drops the leg unless deliveries are under way. */
+/** Somebody has to have it: its socket is open, or its conversation may not have put all into
+ * words. */
+bool tl_leg_is_wanted(const struct tl_leg *leg);
+
+/** Drops the leg unless it is wanted or deliveries are under way. */
 void tl_leg_release(struct tl_leg *leg);
 
 /** The media goes: frees the leg, or leaves that to the deliveries under way. */
@@ -125,8 +132,8 @@ void tl_leg_claim_anew(struct tl_leg *leg, const char *cause, const char *why, i
 /** A frame came: claims anew if that is due. */
 void tl_leg_on_frame(struct tl_leg *leg, int64_t now_ms);
 
-/** Gives the leg to another conversation, or to the same one again, under its attachment; one of those that
- *  have `tried` it only when there is no other. False: nobody takes it now. */
+/** Gives the leg to another conversation, or to the same one again, under its attachment; one of
+ * those that have `tried` it only when there is no other. False: nobody takes it now. */
 bool tl_leg_move(struct tl_leg *leg, const char *cause);
 
 /** Looks after the gift: is its conversation gone, does it drain without a word? */

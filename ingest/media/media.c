@@ -158,8 +158,7 @@ static void on_flush(void *arg)
     media->is_stuck = false;
     for (leg = media->dirty; leg && !media->is_stuck; leg = leg->next_dirty)
         if (has_unsent(leg))
-            media->is_stuck =
-                !flush_mailbox(media, leg->conversation, leg->conversation_epoch);
+            media->is_stuck = !flush_mailbox(media, leg->conversation, leg->conversation_epoch);
     struct tl_leg *dirty = media->dirty;
     media->dirty = NULL;
     while (dirty) { /* what could not be sent stays dirty */
@@ -207,7 +206,8 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
     char id[TL_UUID_TEXT_LEN + 1];
     char source[160];
     (void)snprintf(source, sizeof(source), "%s|%s", leg->stream_sid, reason);
-    struct tl_uuid uuid = tl_event_id_derive(source, "ingest", "commands.v1", 0); /* once a stream */
+    struct tl_uuid uuid =
+        tl_event_id_derive(source, "ingest", "commands.v1", 0); /* once a stream */
     struct tl_end_call end = {.reason = reason, .sentence = sentence};
     struct tl_call_command command = {.command_id = id,
                                       .call_id = leg->call_id,
@@ -231,8 +231,8 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
 
 /* ---- out of the own mailbox ---- */
 
-/* An item for a call whose sender, which does not hold it, knows no stream: for each of its streams here.
- * Its claim tells them whom it concerns. */
+/* An item for a call whose sender, which does not hold it, knows no stream: for each of its streams
+ * here. Its claim tells them whom it concerns. */
 static size_t play_by_call(struct tl_media *media, const struct tl_playback_batch *batch,
                            const struct tl_playback_item *item)
 {
@@ -296,6 +296,13 @@ static bool may_close(struct tl_media *media, const struct tl_leg *leg, int64_t 
 
 static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
 {
+    if (leg->linger_until_ms) {
+        tl_leg_check_gift(leg, now);
+        if (now >= leg->linger_until_ms)
+            leg->linger_until_ms = 0;
+        tl_leg_release(leg);
+        return;
+    }
     if (!leg->ws)
         return;
     if (leg->stage == TL_LEG_WAIT_START) {
@@ -341,7 +348,10 @@ void tl_media_drain(struct tl_media *media)
 
 bool tl_media_is_empty(const struct tl_media *media)
 {
-    return !media->legs;
+    for (const struct tl_leg *leg = media->legs; leg; leg = leg->next)
+        if (leg->ws || leg->refs || leg->backlog.len)
+            return false;
+    return true; /* those that linger are with a conversation */
 }
 
 /* ---- calls on their way ---- */
@@ -376,8 +386,7 @@ void tl_media_ended(struct tl_media *media, const struct tl_leg *leg)
     struct tl_media_ended *ended = &media->ended[media->ended_next++ % TL_MEDIA_ENDED_MAX];
 
     (void)snprintf(ended->call_sid, sizeof(ended->call_sid), "%s", leg->link.call_sid);
-    ended->last_frame_ms =
-        leg->frames ? tl_now_ms() - (tl_mono_ms() - leg->last_frame_ms) : 0;
+    ended->last_frame_ms = leg->frames ? tl_now_ms() - (tl_mono_ms() - leg->last_frame_ms) : 0;
 }
 
 int64_t tl_media_last_frame(const struct tl_media *media, const char *call_sid,
@@ -391,8 +400,7 @@ int64_t tl_media_last_frame(const struct tl_media *media, const char *call_sid,
             newest_ms = media->ended[i].last_frame_ms;
     for (const struct tl_leg *leg = media->legs; leg; leg = leg->next)
         if (leg->frames && strcmp(leg->link.call_sid, call_sid) == 0 &&
-            strcmp(leg->stream_sid, not_stream) != 0 &&
-            leg->last_frame_ms + to_wall_ms > newest_ms)
+            strcmp(leg->stream_sid, not_stream) != 0 && leg->last_frame_ms + to_wall_ms > newest_ms)
             newest_ms = leg->last_frame_ms + to_wall_ms;
     return newest_ms;
 }
@@ -483,7 +491,8 @@ enum tl_status tl_media_create(struct tl_ingest *ingest, struct tl_media **ret_m
     if (st == TL_OK)
         st = tl_producer_topic(media->producer, "media.v1", &media->mailboxes, err);
     if (st == TL_OK)
-        st = tl_producer_topic(tl_fleet_events(ingest->fleet), "commands.v1", &media->commands, err);
+        st =
+            tl_producer_topic(tl_fleet_events(ingest->fleet), "commands.v1", &media->commands, err);
     if (st == TL_OK)
         st = tl_tail_create(kafka, &tail, &media->tail, err);
     if (st != TL_OK) {

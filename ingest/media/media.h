@@ -28,14 +28,15 @@ TL_MUST_CHECK enum tl_status tl_media_start(struct tl_media *media, struct tl_er
 /** Somebody came, went, or drains: legs of conversations that are gone are given to others. */
 void tl_media_on_change(struct tl_media *media);
 
-/** Closes every stream at a pause in speech, while another ingest can take its call; after the drain time
- *  regardless. */
+/** Closes every stream at a pause in speech, while another ingest can take its call; after the
+ * drain time regardless. */
 void tl_media_drain(struct tl_media *media);
 
 /** Every stream is closed, and what was said in them is in the log. */
 bool tl_media_is_empty(const struct tl_media *media);
 
-/** A living conversation with room for the call, not `not_number`; -1: none. The call is promised to it. */
+/** A living conversation with room for the call, not `not_number`; -1: none. The call is promised
+ * to it. */
 int tl_media_choose(struct tl_media *media, const char *call_sid, int not_number);
 
 bool tl_media_is_full(const struct tl_media *media); /* holds, or has promised, all that it may */

@@ -9,7 +9,8 @@
 #include "kafka/tail.h"
 #include "net/timer.h"
 
-/* Shared by media.c (mailboxes), leg.c (one stream), gift.c (its claim): nobody else includes it. */
+/* Shared by media.c (mailboxes), leg.c (one stream), gift.c (its claim): nobody else includes it.
+ */
 
 #define TL_MEDIA_ENDED_MAX 256
 
@@ -21,14 +22,14 @@ struct tl_media_ended {
 
 struct tl_media {
     struct tl_ingest *ingest;
-    struct tl_leg *legs;        /* all */
-    struct tl_leg *by_stream;   /* started ones, by stream SID */
-    struct tl_leg *dirty;       /* with unsent items */
-    bool is_stuck;              /* Kafka took nothing at the last flush */
+    struct tl_leg *legs;      /* all */
+    struct tl_leg *by_stream; /* started ones, by stream SID */
+    struct tl_leg *dirty;     /* with unsent items */
+    bool is_stuck;            /* Kafka took nothing at the last flush */
     struct tl_producer *producer;
     struct tl_producer_topic *mailboxes; /* media.v1 */
     struct tl_producer_topic *commands;
-    struct tl_tail *tail;       /* the own mailbox in playback.v1 */
+    struct tl_tail *tail; /* the own mailbox in playback.v1 */
     int64_t mailbox_offset_read;
     struct tl_timer flush_timer, check_timer;
     struct tl_arena arena;
@@ -60,7 +61,8 @@ void tl_media_given(struct tl_media *media, const struct tl_leg *leg);
 /** The leg's socket is closed. */
 void tl_media_ended(struct tl_media *media, const struct tl_leg *leg);
 
-/** Wall clock of the newest frame of the call's streams here, `not_stream` aside; 0: there was none. */
+/** Wall clock of the newest frame of the call's streams here, `not_stream` aside; 0: there was
+ * none. */
 int64_t tl_media_last_frame(const struct tl_media *media, const char *call_sid,
                             const char *not_stream);
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first claim anew is at once, unless the last one was lost at once; then each waits twice as long as
- * the one before. */
+/* The first claim anew is at once, unless the last one was lost at once; then each waits twice as
+ * long as the one before. */
 static void wait_longer(struct tl_rivalry *r, int64_t now_ms)
 {
     bool at_once = now_ms - r->claimed_ms < TL_RIVALRY_SOON_MS;
@@ -25,8 +25,8 @@ enum tl_rivalry_verdict tl_rivalry_on_lost(struct tl_rivalry *r, const struct tl
 {
     const struct tl_claim winner = {
         .number = lost->number, .offset = lost->offset, .session = lost->session};
-    const char *sid = lost->winner_stream_sid && *lost->winner_stream_sid ? lost->winner_stream_sid
-                                                                         : "?";
+    const char *sid =
+        lost->winner_stream_sid && *lost->winner_stream_sid ? lost->winner_stream_sid : "?";
     bool is_above = tl_attachment_compare(&winner, own) > 0;
 
     if (strcmp(sid, own_sid) == 0 || (!is_above && tl_claim_compare(&winner, own) != 0))

@@ -12,11 +12,11 @@
 
 /** What one media stream remembers of losing its leg. Pure; zeroed = never lost.
  *
- *  A stream that still gets frames claims again above the winner, which may be dead; a claim is made on
- *  the arrival of a frame, never without. So a winner that claims again above *that* gets frames too: two
- *  sockets carry one call. Then the one that lost first yields: it closes, and were it the caller's after
- *  all, the telephone network comes back with a higher number. Each pair of streams claims against each
- *  other once, not for ever, and the newer one is left. */
+ *  A stream that still gets frames claims again above the winner, which may be dead; a claim is
+ * made on the arrival of a frame, never without. So a winner that claims again above *that* gets
+ * frames too: two sockets carry one call. Then the one that lost first yields: it closes, and were
+ * it the caller's after all, the telephone network comes back with a higher number. Each pair of
+ * streams claims against each other once, not for ever, and the newer one is left. */
 struct tl_rivalry {
     char rival[64];     /* above whose claim this stream claimed last; "?": not named; "": nobody */
     int64_t claimed_ms; /* monotonic: when it last claimed */
@@ -30,11 +30,12 @@ enum tl_rivalry_verdict {
     TL_RIVALRY_YIELD,    /* another stream carries the call */
 };
 
-/** "Your conversation does not hold you" came for the stream `own_sid`, whose newest claim is `own`. The
- *  item names the winner's claim and stream, or the own claim when nobody is known to have won. */
+/** "Your conversation does not hold you" came for the stream `own_sid`, whose newest claim is
+ * `own`. The item names the winner's claim and stream, or the own claim when nobody is known to
+ * have won. */
 enum tl_rivalry_verdict tl_rivalry_on_lost(struct tl_rivalry *rivalry, const struct tl_claim *own,
-                                           const char *own_sid,
-                                           const struct tl_playback_item *lost, int64_t now_ms);
+                                           const char *own_sid, const struct tl_playback_item *lost,
+                                           int64_t now_ms);
 
 /** It claims now. */
 void tl_rivalry_on_claim(struct tl_rivalry *rivalry, int64_t now_ms);

@@ -1,5 +1,5 @@
-/* Webhooks that are answered with a document once the log has their event ("When ingest dies" in the
- * design: what is answered when it does not). */
+/* Webhooks that are answered with a document once the log has their event ("When ingest dies" in
+ * the design: what is answered when it does not). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +41,8 @@ void tl_hook_respond_none(struct tl_ingest *ingest, const char *kind, struct tl_
     tl_http_respond(x, 204, NULL, NULL, 0, NULL);
 }
 
-void tl_hook_respond_problem(struct tl_ingest *ingest, const char *kind,
-                             struct tl_http_exchange *x, int status, const char *title,
-                             const char *detail)
+void tl_hook_respond_problem(struct tl_ingest *ingest, const char *kind, struct tl_http_exchange *x,
+                             int status, const char *title, const char *detail)
 {
     count(ingest, kind, status);
     tl_http_problem(x, status, title, detail);
@@ -54,8 +53,9 @@ void tl_hook_respond_problem(struct tl_ingest *ingest, const char *kind,
 /* The business of the call as it is configured now, or NULL. */
 static const struct tl_business *find_business(const struct tl_answer *a)
 {
-    return *a->link.business_id ? tl_fleet_business(a->webhook->ingest->fleet, a->link.business_id, 0)
-                                : NULL;
+    return *a->link.business_id
+               ? tl_fleet_business(a->webhook->ingest->fleet, a->link.business_id, 0)
+               : NULL;
 }
 
 /* <Connect action><Stream>: everything that the next socket needs is in the two signed tokens. */
@@ -80,7 +80,8 @@ static enum tl_status write_stream(struct tl_answer *a, struct tl_buf *out, stru
     return TL_OK;
 }
 
-/* Nobody could take it for as long as we asked to wait: an apology, and a person if there is one. */
+/* Nobody could take it for as long as we asked to wait: an apology, and a person if there is one.
+ */
 static void write_unavailable(struct tl_answer *a, struct tl_buf *out)
 {
     const struct tl_business *b = find_business(a);
@@ -148,8 +149,7 @@ static void answer(struct tl_answer *a)
         remember(a, &twiml);
     }
     tl_histogram_observe(&ingest->metrics.webhook_time, tl_mono_us() - a->began_us);
-    tl_hook_respond_twiml(ingest, a->kind, TL_TAKE(a->x),
-                          (struct tl_bytes){twiml.data, twiml.len});
+    tl_hook_respond_twiml(ingest, a->kind, TL_TAKE(a->x), (struct tl_bytes){twiml.data, twiml.len});
     tl_buf_finish(&twiml);
 }
 
@@ -267,7 +267,8 @@ const struct tl_business *tl_answer_know_business(struct tl_answer *a, const cha
         tl_config_table_by_number(tl_fleet_table(a->webhook->ingest->fleet), number);
     const struct tl_business *b = entry && !entry->deleted ? entry->business : NULL;
 
-    if (b && !a->link.business_id[0]) { /* a call goes on as it began, whatever was configured since */
+    if (b &&
+        !a->link.business_id[0]) { /* a call goes on as it began, whatever was configured since */
         (void)snprintf(a->link.business_id, sizeof(a->link.business_id), "%s", entry->id);
         a->link.business_version = entry->version;
     }

@@ -41,14 +41,13 @@ bool tl_hook_is_over(const struct tl_hook *hook);
 void tl_hook_respond_twiml(struct tl_ingest *ingest, const char *kind, struct tl_http_exchange *x,
                            struct tl_bytes twiml);
 void tl_hook_respond_none(struct tl_ingest *ingest, const char *kind, struct tl_http_exchange *x);
-void tl_hook_respond_problem(struct tl_ingest *ingest, const char *kind,
-                             struct tl_http_exchange *x, int status, const char *title,
-                             const char *detail);
+void tl_hook_respond_problem(struct tl_ingest *ingest, const char *kind, struct tl_http_exchange *x,
+                             int status, const char *title, const char *detail);
 
 /* ---- events ---- */
 
-/** Names the call and its event: `part` says which of the call's it is, so that a repeated webhook writes
- *  the same event. The two ids are the caller's memory. */
+/** Names the call and its event: `part` says which of the call's it is, so that a repeated webhook
+ * writes the same event. The two ids are the caller's memory. */
 struct tl_call_event tl_hook_event(const struct tl_hook *hook, char call_id[37], char event_id[37],
                                    const char *part);
 
@@ -58,8 +57,8 @@ void tl_hook_read_changed(const struct tl_hook *hook, struct tl_call_event *even
 
 /* ---- answers that wait for the log ---- */
 
-/** A webhook whose event is on its way to the log, and the document that is to answer it. Lives until both
- *  the answer is given and the delivery came. */
+/** A webhook whose event is on its way to the log, and the document that is to answer it. Lives
+ * until both the answer is given and the delivery came. */
 struct tl_answer {
     struct tl_answer *prev, *next;
     struct tl_webhook *webhook; /* NULL: the process is leaving */
@@ -67,13 +66,13 @@ struct tl_answer {
     struct tl_timer timer;
     struct tl_link link; /* voice, action, fallback: the stream that is to be given */
     bool delivered;
-    bool wants_stream;    /* else only the fact: 204 */
-    char refusal[32];     /* reason of a refusal, or "" */
-    char sentence[512];   /* of a refusal */
-    char language[16];    /* of it */
-    char reply_key[160]; /* for repeated requests */
+    bool wants_stream;                   /* else only the fact: 204 */
+    char refusal[32];                    /* reason of a refusal, or "" */
+    char sentence[512];                  /* of a refusal */
+    char language[16];                   /* of it */
+    char reply_key[160];                 /* for repeated requests */
     char again[TL_TOKEN_TEXT_SIZE + 32]; /* where to ask once more */
-    const char *wait; /* why it is to ask once more; NULL: it need not */
+    const char *wait;                    /* why it is to ask once more; NULL: it need not */
     const char *kind;
     int tries;
     int64_t began_us;
@@ -88,14 +87,15 @@ const struct tl_business *tl_answer_know_business(struct tl_answer *answer, cons
 void tl_answer_refuse(struct tl_answer *answer, const char *reason, const char *sentence,
                       const char *otherwise);
 
-/** Writes why the call is refused into the log, for webhooks whose answer does not wait for that. */
+/** Writes why the call is refused into the log, for webhooks whose answer does not wait for that.
+ */
 void tl_answer_tell_refusal(const struct tl_answer *answer, const char *reason);
 
 /** The caller is asked to wait a moment, and the network to ask again. */
 void tl_answer_wait(struct tl_answer *answer, const char *why);
 
-/** Sends the event behind the webhook and answers when it is in the log, or what the design says when it
- *  is not. Takes the answer over. */
+/** Sends the event behind the webhook and answers when it is in the log, or what the design says
+ * when it is not. Takes the answer over. */
 void tl_answer_record(struct tl_answer *answer, struct tl_call_event *event);
 
 /** Answers now, without waiting for an event. Takes the answer over. */

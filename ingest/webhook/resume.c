@@ -1,4 +1,5 @@
-/* A stream ended, its socket broke, or a document could not be had: the call comes back for another one
+/* A stream ended, its socket broke, or a document could not be had: the call comes back for another
+ * one
  * ("When ingest dies" in the design). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ static void answer_over(const struct tl_hook *hook)
     tl_buf_finish(&twiml);
 }
 
-/* One more attempt, in the window that the link tells of or, when that knows fewer, the one that this
- * process remembers. False: too many within a minute. */
+/* One more attempt, in the window that the link tells of or, when that knows fewer, the one that
+ * this process remembers. False: too many within a minute. */
 static bool count_attempt(struct tl_webhook *webhook, struct tl_link *link)
 {
     int64_t now_s = tl_now_ms() / 1000, start_s;
@@ -89,8 +90,7 @@ static void resume(const struct tl_hook *hook, const struct tl_link *link, const
         tl_log_info(ingest->log, a->refusal[0] ? "call.not_resumed" : "call.resumed",
                     TL_STR("call_sid", hook->call_sid), TL_STR("business_id", a->link.business_id),
                     TL_STR("kind", hook->kind), TL_INT("number", a->link.number),
-                    TL_INT("attempts", a->link.window_attempts),
-                    TL_STR("refused", a->refusal));
+                    TL_INT("attempts", a->link.window_attempts), TL_STR("refused", a->refusal));
     }
     tl_answer_now(a);
 }
@@ -133,21 +133,21 @@ void tl_hook_on_action(const struct tl_hook *hook)
 
 /* ---- the watchdog ---- */
 
-/* A link for a request with which nothing of ours comes but the form. The number of the attachment is
- * taken from the clock: above every number that was counted from 1. */
+/* A link for a request with which nothing of ours comes but the form. The number of the attachment
+ * is taken from the clock: above every number that was counted from 1. */
 static void link_of_form(const struct tl_hook *hook, struct tl_link *ret_link)
 {
     int64_t now = tl_now_ms();
 
-    *ret_link = (struct tl_link){
-        .number = (int)(now / 1000 - 1700000000),
-        .direction = strncmp(tl_hook_get(hook, "Direction", ""), "outbound", 8) == 0
-                         ? TL_DIRECTION_OUTBOUND
-                         : TL_DIRECTION_INBOUND,
-        .started_at_ms = now,
-        .start_offset = -1,
-        .hint = -1,
-        .window_start_s = now / 1000};
+    *ret_link = (struct tl_link){.number = (int)(now / 1000 - 1700000000),
+                                 .direction =
+                                     strncmp(tl_hook_get(hook, "Direction", ""), "outbound", 8) == 0
+                                         ? TL_DIRECTION_OUTBOUND
+                                         : TL_DIRECTION_INBOUND,
+                                 .started_at_ms = now,
+                                 .start_offset = -1,
+                                 .hint = -1,
+                                 .window_start_s = now / 1000};
     (void)snprintf(ret_link->call_sid, sizeof(ret_link->call_sid), "%s", hook->call_sid);
     (void)snprintf(ret_link->from_number, sizeof(ret_link->from_number), "%s",
                    tl_hook_get(hook, "From", ""));
@@ -161,8 +161,8 @@ static int64_t number_arg(const struct tl_hook *hook, const char *name, int64_t 
     return text && *text ? strtoll(text, NULL, 10) : fallback;
 }
 
-/* The watchdog (sinks/telephony) has the network ask here for a call whose stream is gone. What the log told it
- * stands in the URL: nobody can make one up, for the network's signature covers it. */
+/* The watchdog (sinks/telephony) has the network ask here for a call whose stream is gone. What the
+ * log told it stands in the URL: nobody can make one up, for the network's signature covers it. */
 void tl_hook_on_rescue(const struct tl_hook *hook)
 {
     const char *business = tl_http_request_arg(hook->r, "business");

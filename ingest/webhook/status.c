@@ -37,14 +37,14 @@ void tl_hook_read_changed(const struct tl_hook *hook, struct tl_call_event *even
     const char *status = tl_hook_get(hook, "CallStatus", "");
     bool is_outbound = strncmp(tl_hook_get(hook, "Direction", ""), "outbound", 8) == 0;
 
-    *changed = (struct tl_changed){
-        .state = tl_call_state_of_status(status),
-        .call_sid = hook->call_sid,
-        .direction = is_outbound ? TL_DIRECTION_OUTBOUND : TL_DIRECTION_INBOUND,
-        .from_number = tl_hook_get(hook, "From", NULL),
-        .to_number = tl_hook_get(hook, "To", NULL),
-        .status = status,
-        .answered_by = tl_hook_get(hook, "AnsweredBy", NULL)};
+    *changed =
+        (struct tl_changed){.state = tl_call_state_of_status(status),
+                            .call_sid = hook->call_sid,
+                            .direction = is_outbound ? TL_DIRECTION_OUTBOUND : TL_DIRECTION_INBOUND,
+                            .from_number = tl_hook_get(hook, "From", NULL),
+                            .to_number = tl_hook_get(hook, "To", NULL),
+                            .status = status,
+                            .answered_by = tl_hook_get(hook, "AnsweredBy", NULL)};
     if (changed->state == TL_CALL_STATE_FAILED)
         changed->reason = status;
     set_int(&changed->sequence, tl_hook_get(hook, "SequenceNumber", NULL));

@@ -66,8 +66,7 @@ static void record_call(const struct tl_hook *hook, struct tl_answer *a)
                                  .status = tl_hook_get(hook, "CallStatus", NULL),
                                  .reason = refused ? a->refusal : NULL};
 
-    changed.business_version =
-        (struct tl_opt_int){.set = true, .value = a->link.business_version};
+    changed.business_version = (struct tl_opt_int){.set = true, .value = a->link.business_version};
     event.business_id = a->link.business_id[0] ? a->link.business_id : NULL;
     event.changed = &changed;
     tl_log_info(hook->webhook->ingest->log, refused ? "call.refused" : "call.started",

@@ -49,9 +49,9 @@ bool tl_ingest_is_signed(struct tl_ingest *self, const struct tl_http_request *r
         tl_twilio_verify(self->twilio.auth_token_previous, &what, signature))
         return true;
     tl_counter_add(tl_counter_of(&self->metrics.messages_invalid, "signature"), 1);
-    tl_log_warn(self->log, "webhook.signature_refused", TL_STR("path", tl_http_request_path(request)),
-                TL_STR("peer", tl_http_request_peer(request)),
-                TL_BOOL("signed", signature != NULL));
+    tl_log_warn(
+        self->log, "webhook.signature_refused", TL_STR("path", tl_http_request_path(request)),
+        TL_STR("peer", tl_http_request_peer(request)), TL_BOOL("signed", signature != NULL));
     return false;
 }
 
@@ -66,7 +66,8 @@ static enum tl_status read_form(struct tl_hook *hook, bool is_post, struct tl_er
         return tl_form_parse(query, strlen(query), &hook->webhook->arena, &hook->form, err);
     if (type && strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
         return tl_fail(err, TL_INVALID, "content type %.60s", type);
-    return tl_form_parse((const char *)body.data, body.len, &hook->webhook->arena, &hook->form, err);
+    return tl_form_parse((const char *)body.data, body.len, &hook->webhook->arena, &hook->form,
+                         err);
 }
 
 static bool is_sid(const char *s)
@@ -93,8 +94,7 @@ static void handle(struct tl_webhook *webhook, size_t route, struct tl_http_exch
         tl_hook_respond_problem(ingest, hook.kind, x, 400, "Cannot read the form", err.msg);
         return;
     }
-    (void)snprintf(url, sizeof(url), "%s%s", ingest->twilio.public_url,
-                   tl_http_request_target(r));
+    (void)snprintf(url, sizeof(url), "%s%s", ingest->twilio.public_url, tl_http_request_target(r));
     if (!tl_ingest_is_signed(ingest, r, url, is_post ? &hook.form : NULL)) {
         tl_hook_respond_problem(ingest, hook.kind, x, 403, "Signature refused", NULL);
         return;
@@ -142,8 +142,8 @@ void tl_webhook_destroy(struct tl_webhook *webhook)
 
     if (!webhook)
         return;
-    DL_FOREACH_SAFE (webhook->answers, answer, tmp) /* freed by the deliveries that they wait for */
-        tl_answer_orphan(answer);
+    DL_FOREACH_SAFE(webhook->answers, answer, tmp) /* freed by the deliveries that they wait for */
+    tl_answer_orphan(answer);
     tl_replies_destroy(webhook->replies);
     tl_attempts_destroy(webhook->attempts);
     tl_arena_finish(&webhook->arena);

@@ -337,3 +337,24 @@ def test_each_move_is_one_line_that_tells_its_story(stack):
     assert moved["to"] != moved["from"] and moved["session"] == 2
     assert resumed["number"] == 2 and resumed["gap_ms"] >= 0
     assert resumed["gap_between"] in ("frames", "document")
+
+
+PARCEL = "When will my parcel arrive?"  # answered with numbers, which are undecided for three seconds
+
+
+def test_a_conversation_that_dies_behind_the_end_has_a_successor(stack):
+    """The caller has hung up, and its last words are still to be written: another one does it."""
+    call = place(stack, talk(PARCEL), stack.businesses["shop"])
+    call.wait_event("stream_ended")
+    victim = callers.conversation_of(call)
+    assert not [e for e in call.events() if e["closed"]], "it has not written all yet"
+    stack.kill(victim)
+    stack.start_one(victim, wait=False)
+    events = call.wait_closed()
+    stack.wait_ready(victim)
+    said = [text for who, text in words(call) if who == "AI" and text]
+    assert said[0] == GREETING
+    assert said[-1].startswith(answer(PARCEL)[:20]) and len(said) == 2
+    assert ("CUSTOMER", PARCEL) in words(call)
+    closed = next(e for e in events if e["closed"])
+    assert closed["producer"].startswith("conversation"), "no minute was waited for"

@@ -18,8 +18,8 @@ static struct tl_playback_item lost_to(const struct tl_claim *winner, const char
                                      .winner_stream_sid = sid};
 }
 
-static enum tl_rivalry_verdict lose(struct tl_rivalry *r, struct tl_claim own, struct tl_claim winner,
-                                    const char *sid, int64_t now_ms)
+static enum tl_rivalry_verdict lose(struct tl_rivalry *r, struct tl_claim own,
+                                    struct tl_claim winner, const char *sid, int64_t now_ms)
 {
     const struct tl_playback_item item = lost_to(&winner, sid);
     return tl_rivalry_on_lost(r, &own, "MZown", &item, now_ms);
@@ -106,8 +106,8 @@ struct socket {
     bool closed;
 };
 
-/* Play the conversation between them: whoever claims is told to the other, which claims again when it may.
- * Returns how many claims were made. */
+/* Play the conversation between them: whoever claims is told to the other, which claims again when
+ * it may. Returns how many claims were made. */
 static int fight(struct socket *first, struct socket *second)
 {
     int64_t offset = 100, now_ms = 0;

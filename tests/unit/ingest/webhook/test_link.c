@@ -147,12 +147,12 @@ static void verify_refuses_every_cut(void **state)
     assert_int_equal(verify(&keys, TL_LINK_STREAM, "", &back), TL_INVALID);
 }
 
-/* Signed by us, but of another version of this program: calls outlive an upgrade, so a link of the first
- * version counts, and what a later one adds is ignored. */
+/* Signed by us, but of another version of this program: calls outlive an upgrade, so a link of the
+ * first version counts, and what a later one adds is ignored. */
 static void verify_takes_other_versions_but_not_too_few_fields_nor_long_ones(void **state)
 {
-    const char *fields[16] = {"a", "b", "c", "d", "1", "2", "0", "4", "5", "6", "7", "8", "9", "10", "11",
-                              "x"};
+    const char *fields[16] = {"a", "b", "c", "d", "1", "2",  "0",  "4",
+                              "5", "6", "7", "8", "9", "10", "11", "x"};
     char text[TL_TOKEN_TEXT_SIZE], name[65];
     struct tl_error err;
     struct tl_link back;
