@@ -38,5 +38,6 @@ def new_house(own_servers, work):
 
     yield make_house
     for stack in made:
-        stack.log.close()
+        if hasattr(stack, "log"):
+            stack.log.close()
         stack.stop()

@@ -17,6 +17,7 @@ from support import wait_for
 class Fault:
     kind = "other"  # what the silence that it costs is counted under: conversation, ingest, machine
     dies = ()
+    victims = ()  # processes that it struck, dead or not
     moves = True  # their calls must be held by others meanwhile
     blocks = False
     comes_back = False  # what it hurt lives on when it is healed, and may do harm then
@@ -159,11 +160,13 @@ class HalfOpenTelephone(Fault):
 class SilentIngest(Fault):
     """Between the telephone network and one ingest nothing passes any more; both live."""
 
+    kind = "ingest"
     comes_back = True
 
     def __init__(self, house, name):
         super().__init__(house)
         self.name = name
+        self.victims = (name,)
 
     def inject(self):
         self.house.balance("silence", self.name)
@@ -207,7 +210,7 @@ class Restarted(Fault):
 
     def inject(self):
         servers = self.house.servers
-        for name in self.names:
+        for name in reversed(self.names):
             if self.signum:
                 servers.processes.kill(name, self.signum)
                 wait_for(lambda n=name: not servers.processes.pid(n), f"{name} is gone", 30.0)
@@ -216,9 +219,8 @@ class Restarted(Fault):
 
     def heal(self):
         servers = self.house.servers
-        for name in self.names:
+        for name in self.names:  # in this order: the registry needs PostgreSQL
             servers.processes.start(name, getattr(servers, name).command())
-        for name in self.names:
             servers.processes.wait_ready(name, getattr(servers, name).ready)
 
 

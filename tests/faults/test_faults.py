@@ -5,9 +5,7 @@ import signal
 import pytest
 
 import faults
-from crowd import Crowd, assert_remembered, now_us, wait_no_ghosts, wait_no_lag
-
-CALLS = 20
+from crowd import CALLS, Crowd, now_us, part
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +16,7 @@ def house(new_house):
 def survive(house, *stages):
     """Twenty calls live through all of it, one after another, then hang up and leave nothing behind.
     A stage is a fault, or a pair: a fault, and what the telephone network does after an abrupt close."""
-    with Crowd(house, house.log, CALLS) as crowd:
+    with Crowd(house, house.log) as crowd:
         crowd.wait_talking()
         for stage in stages:
             fault, behaviour = stage if isinstance(stage, tuple) else (stage, "action")
@@ -38,15 +36,6 @@ def suffer(crowd, fault):
     if fault.blocks or fault.comes_back:
         crowd.wait_goes_on(now_us())
     crowd.assert_alive()
-
-
-def part(crowd):
-    """They hang up; what can be told only afterwards is as it should be."""
-    crowd.hang_up()
-    wait_no_ghosts(crowd.stack)
-    wait_no_lag(crowd.stack, crowd.log)
-    assert_remembered(crowd)
-    crowd.assert_recorded()
 
 
 # ---- processes ----
@@ -82,7 +71,7 @@ def test_processes_stall_and_continue(house):
 
 def test_half_open_sockets_of_the_telephone_network(house):
     """Some calls' own sockets, then all of one ingest: nobody says anything, nobody closes."""
-    with Crowd(house, house.log, CALLS) as crowd:
+    with Crowd(house, house.log) as crowd:
         crowd.wait_talking()
         suffer(crowd, faults.HalfOpenTelephone(house, crowd.calls[::3]))
         suffer(crowd, faults.SilentIngest(house, "ingest-0"))
