@@ -39,6 +39,8 @@ const struct tl_metric tl_sink_metric_rows[] = {
     TELEPHONY(pending, GAUGE, "pending", "Effects that are not settled."),
     TELEPHONY(calls, GAUGE, "calls", "Calls that are not closed."),
     TELEPHONY(closed, COUNTER, "closed_total", "Calls closed because nobody else did."),
+    TELEPHONY(finished, COUNTER, "finished_total",
+              "Calls that were over and whose conversation was gone: given to another one to finish."),
     TELEPHONY(rescues, COUNTER, "rescues_total",
               "Calls without a stream: rescues written, those that were first in the log, what became of "
               "the request, and how the call got out of it.",

@@ -21,6 +21,7 @@ struct tl_sink_metrics {
     struct tl_gauge pending;
     struct tl_gauge calls;
     struct tl_counter closed;
+    struct tl_counter finished;
     struct tl_metric_vec rescues; /* step, cause */
     struct tl_histogram rescue_time;
     struct tl_gauge watched;

@@ -33,6 +33,7 @@ static void on_closed(struct tl_telephony *telephony, const char *call_id)
 {
     tl_effect_remove_call(telephony, call_id);
     tl_closing_remove(telephony, call_id);
+    tl_finish_remove(telephony, call_id);
     tl_known_bury(telephony, call_id);
 }
 
@@ -149,6 +150,7 @@ void tl_story_forget_old(struct tl_telephony *telephony)
     tl_call_map_each(&telephony->calls, find_old, &old);
     for (size_t i = 0; i < old.len; i++) {
         tl_closing_remove(telephony, old.call_id[i]);
+        tl_finish_remove(telephony, old.call_id[i]);
         tl_call_map_remove(&telephony->calls, old.call_id[i]);
     }
     tl_gauge_set(&telephony->sink->metrics.calls, old.open);

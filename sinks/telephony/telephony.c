@@ -55,6 +55,7 @@ static void forget_all(struct tl_telephony *telephony)
     telephony->is_live = false;
     tl_effect_clear(telephony);
     tl_closing_clear(telephony);
+    tl_finish_clear(telephony);
     tl_call_map_clear(&telephony->calls);
     tl_known_clear(telephony);
     for (size_t i = 0; i < telephony->shards_n; i++)
@@ -347,6 +348,7 @@ static void on_tick(void *arg)
 {
     struct tl_telephony *telephony = arg;
 
+    tl_finish_tick(telephony);
     tl_closing_tick(telephony);
     tl_story_forget_old(telephony);
     tl_effect_pump(telephony);
@@ -411,6 +413,8 @@ enum tl_status tl_telephony_start(struct tl_telephony *telephony, struct tl_erro
                                              .arg = telephony};
     enum tl_status st = tl_producer_topic(tl_fleet_events(sink->fleet), "state.telephony.v1",
                                           &telephony->state_topic, err);
+    if (st == TL_OK)
+        st = tl_producer_topic(tl_fleet_events(sink->fleet), "media.v1", &telephony->mailboxes, err);
     if (st == TL_OK)
         st = tl_dead_letters_create(tl_fleet_events(sink->fleet), tl_fleet_schemas(sink->fleet),
                                     tl_fleet_name(sink->fleet), &telephony->letters, err);

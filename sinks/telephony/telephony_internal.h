@@ -84,6 +84,7 @@ struct tl_rescue_call {
 };
 
 struct tl_watchdog;
+struct tl_finish;
 
 enum tl_restore_step {
     TL_RESTORE_STATE,    /* state.telephony.v1, whole */
@@ -115,6 +116,8 @@ struct tl_telephony {
     void *known;              /* tree of struct tl_known by id */
     struct tl_effect *effects;
     struct tl_closing *closings;
+    struct tl_finish *finishes;
+    struct tl_producer_topic *mailboxes; /* media.v1 */
     struct tl_rescue_call *rescues;    /* in the order in which they came */
     int64_t rescues_wait_until;        /* a 429 asked for it; monotonic ms */
     struct tl_watchdog *watchdog;      /* NULL: switched off */
@@ -166,15 +169,22 @@ void tl_closing_tick(struct tl_telephony *telephony);
 void tl_closing_remove(struct tl_telephony *telephony, const char *call_id);
 void tl_closing_clear(struct tl_telephony *telephony);
 
+/* finish.c: calls that are over and whose conversation died before it closed them. */
+void tl_finish_tick(struct tl_telephony *telephony);
+void tl_finish_remove(struct tl_telephony *telephony, const char *call_id);
+void tl_finish_clear(struct tl_telephony *telephony);
+
 /* watchdog.c: all partitions read, for watch.h to decide. */
+struct tl_watch_call;
 enum tl_status tl_watchdog_create(struct tl_telephony *telephony, struct tl_error *err);
 void tl_watchdog_destroy(struct tl_watchdog *watchdog); /* accepts NULL */
+/** NULL when it is not known. Borrowed until the loop's next turn. */
+const struct tl_watch_call *tl_watchdog_call(const struct tl_watchdog *watchdog, const char *call_id);
 bool tl_watchdog_is_ready(const struct tl_watchdog *watchdog);
 void tl_watchdog_count_beat(struct tl_watchdog *watchdog);
 void tl_watchdog_look(struct tl_watchdog *watchdog); /* presence changed */
 
 /* rescue.c: what the watch decided, at the telephone network. */
-struct tl_watch_call;
 void tl_rescue_add(struct tl_telephony *telephony, const struct tl_watch_call *call);
 void tl_rescue_settle(struct tl_telephony *telephony, const char *call_id);
 void tl_rescue_pump(struct tl_telephony *telephony);

@@ -330,6 +330,11 @@ void tl_watchdog_count_beat(struct tl_watchdog *watchdog)
     watchdog->beats++;
 }
 
+const struct tl_watch_call *tl_watchdog_call(const struct tl_watchdog *watchdog, const char *call_id)
+{
+    return tl_watch_get(&watchdog->watch, call_id);
+}
+
 bool tl_watchdog_is_ready(const struct tl_watchdog *watchdog)
 {
     return watchdog->is_ready;

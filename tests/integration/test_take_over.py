@@ -137,6 +137,25 @@ def test_a_killed_ingest_is_replaced_by_another(stack, moment):
     stack.wait_ready(victim)
 
 
+def test_what_was_said_last_survives_the_conversation(stack):
+    """Killed between the hang-up and `closed`, with the caller's last phrase not in words: telephony gives
+    the call, over as it is, to another conversation, which hears the phrase in the mailbox."""
+    call = place(stack, [{"wait_answer": True}, {"say": HOURS}, {"wait_answer": True}, {"say": SHOES},
+                         callers.HANG_UP], stack.businesses["lasting"])
+    wait_for(lambda: len(heard(call.report())) == 2, "the first answer was heard")
+    callers.break_session(call, "late_transcript", delay_ms=60000)
+    victim = callers.conversation_of(call)
+    wait_for(lambda: call.report()["ended_ms"] is not None, "the caller hangs up", 30.0, 0.01)
+    assert stack.kill(victim)
+    stack.start_one(victim, wait=False)
+    events = call.wait_closed()
+    assert words(call) == [("AI", GREETING), ("CUSTOMER", HOURS), ("AI", answer(HOURS)),
+                           ("CUSTOMER", SHOES)]
+    assert next(e for e in events if e["closed"])["producer"].startswith("conversation")
+    assert_finals_once(call)
+    stack.wait_ready(victim)
+
+
 # ---- drained ----
 
 @pytest.mark.parametrize("who", ["conversation", "ingest"])
