@@ -11,7 +11,8 @@ import pytest
 import callers
 import faults
 from crowd import Crowd, now_us
-from support import wait_for
+from media_socket import Socket
+from support import Call, wait_for
 
 ONE_MOMENT = "One moment, please."
 
@@ -93,3 +94,38 @@ def test_an_ingest_that_drains_while_kafka_is_away_loses_nothing(house):
         crowd.assert_alive()
         crowd.hang_up()
         crowd.assert_recorded()
+
+
+def streams(house):
+    return {name: house.metrics(name)["trunkline_ingest_streams"] for name in house.names("ingest")}
+
+
+def test_an_ingest_that_drains_before_a_stream_is_given_gives_it_first(house):
+    """Kafka is away when the socket starts, so its leg has no number yet; SIGTERM comes then."""
+    hooks, sid = callers.Webhooks(house), new_sid()
+    _, text = hooks.post("/twilio/voice", callers.voice_form(sid, house.businesses["crowd"]))
+    document = xml.fromstring(text)
+    before = streams(house)
+    with kafka_away(house):
+        socket = Socket(house, hooks, document.find("Connect").find("Stream"), sid)
+        name = wait_for(lambda: next((n for n, v in streams(house).items() if v > before[n]), None),
+                        "its start is read")
+        wait_for(lambda: socket.sent > 30, "it carries frames")
+        os.kill(house.processes.pid(name), signal.SIGTERM)
+        wait_for(lambda: "drain.began" in log_of(house, name), "it has heard")
+    wait_for(lambda: not house.processes.pid(name), f"{name} leaves", 60.0)
+    house.start_one(name)
+    wait_for(lambda: socket.reason is not None, "the socket is closed")
+    assert socket.reason == "drained"
+    started = Call(house, sid).wait_event("session_started")["session_started"]
+    assert (started["stream_sid"], started["first_n"]) == (socket.sid, 0), "from its first frame on"
+    ended = Call(house, sid).wait_event("stream_ended")["stream_ended"]
+    assert (ended["reason"], ended["frames_dropped"]) == ("drained", 0)
+    socket.stop()
+    hooks.post("/twilio/status", callers.voice_form(sid, house.businesses["crowd"], status="completed"))
+    hooks.close()
+
+
+def log_of(house, name):
+    with open(house.log_path(name), errors="replace") as log:
+        return log.read()
