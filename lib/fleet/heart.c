@@ -168,10 +168,13 @@ static void on_gone(void *arg, const struct tl_peer *p, enum tl_gone_cause cause
     struct tl_heart *h = arg;
 
     tl_counter_add(tl_counter_of(&h->metrics.gone, tl_gone_cause_name(cause)), 1);
-    tl_log_warn(h->o.log, "presence.gone", TL_STR("kind", tl_instance_kind_name(p->kind)),
-                TL_INT("number", p->number), TL_INT("epoch", p->epoch),
-                TL_STR("cause", tl_gone_cause_name(cause)), TL_INT("missed", p->missed),
-                TL_INT("stuck", p->stuck), TL_INT("calls", p->calls_held));
+    /* A run that drained and left, or was replaced, is no trouble. */
+    TL_LOG_AT(h->o.log, p->draining || cause == TL_GONE_EPOCH ? TL_LOG_INFO : TL_LOG_WARN,
+              "presence.gone", TL_STR("kind", tl_instance_kind_name(p->kind)),
+              TL_INT("number", p->number), TL_INT("epoch", p->epoch),
+              TL_STR("cause", tl_gone_cause_name(cause)), TL_BOOL("draining", p->draining),
+              TL_INT("missed", p->missed), TL_INT("stuck", p->stuck),
+              TL_INT("calls", p->calls_held));
 }
 
 static void on_record(void *arg, const struct tl_record *record)

@@ -185,6 +185,7 @@ static void fill_share(struct tl_conversation *self, struct tl_presence *own)
     struct tl_governor_share share = share_of_ai(self);
     bool is_limited = share.new_calls < INT_MAX;
 
+    tl_gauge_set(&self->metrics.ai_tokens, tokens_used(self));
     tl_gauge_set(&self->metrics.ai_share, share.sessions);
     tl_gauge_set(&self->metrics.ai_share_tokens, share.tokens);
     tl_gauge_set(&self->metrics.ai_new_calls, is_limited ? share.new_calls : -1);

@@ -19,7 +19,7 @@ struct tl_closing;
 
 struct tl_conversation_metrics {
     struct tl_gauge calls, ai_sessions, sound_bytes;
-    struct tl_gauge ai_share, ai_share_tokens, ai_new_calls; /* by the governor; -1: no limit */
+    struct tl_gauge ai_tokens, ai_share, ai_share_tokens, ai_new_calls;
     struct tl_counter calls_taken;
     struct tl_metric_vec claims;         /* cause */
     struct tl_metric_vec refused;        /* reason */

@@ -8,6 +8,7 @@
 const struct tl_metric tl_conversation_metric_rows[] = {
     ROW(calls, GAUGE, "calls", "Calls held now."),
     ROW(ai_sessions, GAUGE, "ai_sessions", "AI sessions open now."),
+    ROW(ai_tokens, GAUGE, "ai_tokens", "AI tokens used in the last minute."),
     ROW(ai_share, GAUGE, "ai_share_sessions",
         "AI sessions that this instance may have now by the governor; -1: no limit."),
     ROW(ai_share_tokens, GAUGE, "ai_share_tokens",

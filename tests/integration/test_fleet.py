@@ -5,6 +5,9 @@ import socket
 
 import pytest
 
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
 import callers
 from callers import GREETING, answer, heard, place, talk, words
 from support import wait_for
@@ -36,6 +39,18 @@ def gone(stack, name, cause):
 def wait_seen(stack, name, kind, living):
     wait_for(lambda: seen(stack, name, kind, "living") == living,
              f"{name} sees {living} of {kind} living")
+
+
+def forget_records(stack, topic):
+    """Delete what stands in the topic's one partition, as retention does."""
+    brokers = {"bootstrap.servers": stack.env["KAFKA_BROKERS"]}
+    partition = TopicPartition(stack.topic(topic), 0)
+    consumer = Consumer({**brokers, "group.id": "unused"})
+    _, partition.offset = consumer.get_watermark_offsets(partition, 30)
+    consumer.close()
+    admin = AdminClient(brokers)
+    for done in admin.delete_records([partition]).values():
+        done.result(30)
 
 
 # ---- who lives ----
@@ -71,6 +86,24 @@ def test_a_new_run_replaces_a_dead_one_at_once(stack):
     stack.start_one("conversation-1")
     wait_for(lambda: gone(stack, "ingest-0", "epoch") + gone(stack, "ingest-0", "missed") > before,
              "the dead run is gone")
+    wait_seen(stack, "ingest-0", "CONVERSATION", 2)
+
+
+def test_a_process_that_lost_its_place_in_the_log_sees_who_lives_now(stack):
+    """It slept for longer than presence.v1 keeps: the record that it would read next is not there."""
+    stack.processes.kill("conversation-1", signal.SIGSTOP)
+    try:
+        wait_seen(stack, "ingest-0", "CONVERSATION", 1)
+        forget_records(stack, "presence.v1")
+    finally:
+        stack.processes.kill("conversation-1", signal.SIGCONT)
+    wait_for(lambda: '"presence.lost_its_place"' in open(stack.log_path("conversation-1")).read(),
+             "it notices")
+    beats = stack.metrics("conversation-1")["trunkline_presence_beat_return_seconds_count"]
+    wait_for(lambda: stack.metrics("conversation-1")["trunkline_presence_beat_return_seconds_count"]
+             > beats + 8, "it hears itself again")
+    for kind in ("INGEST", "CONVERSATION", "TELEPHONY"):
+        wait_seen(stack, "conversation-1", kind, 2)
     wait_seen(stack, "ingest-0", "CONVERSATION", 2)
 
 

@@ -372,6 +372,23 @@ static void over_half_of_the_fleet_a_record_apart_waits(void **state)
         assert_int_equal(living(f, i) != NULL, i == 1);
 }
 
+/* Two are gone, and two more fall silent before anybody could have told: over half at once. */
+static void those_that_are_gone_since_a_moment_count_as_at_once(void **state)
+{
+    struct fixture *f = *state;
+    fleet(f, 5);
+    rounds(f, 3, 3);
+    rounds(f, 2, 1);
+    for (int i = 1; i <= 5; i++)
+        assert_int_equal(living(f, i) != NULL, i <= 3);
+    rounds(f, 4, 1); /* 2 and 3 have missed six */
+    assert_non_null(living(f, 2));
+    assert_non_null(living(f, 3));
+    rounds(f, 1, 1); /* the others are gone since five records: now these two are half of four */
+    assert_null(living(f, 2));
+    assert_null(living(f, 3));
+}
+
 /* ---- told ---- */
 
 struct told {
@@ -924,6 +941,7 @@ int main(void)
         TEST(over_half_of_the_fleet_that_comes_back_was_never_gone),
         TEST(half_of_the_fleet_is_gone_at_once),
         TEST(over_half_of_the_fleet_a_record_apart_waits),
+        TEST(those_that_are_gone_since_a_moment_count_as_at_once),
         TEST(gone_is_told_once_with_its_cause),
         TEST(only_peer_is_gone_without_waiting),
         TEST(peer_that_does_not_read_its_mailbox_is_gone_after_five_of_its_records),
