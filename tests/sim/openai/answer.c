@@ -172,6 +172,25 @@ static void greet(const struct tl_ai_response *response, struct tl_ai_plan *plan
         add_text(response, plan, GREETING);
 }
 
+/** What stands in `answer` behind the words `heard`; NULL: it does not begin with them. A mask among
+ *  them, as [ADDRESS_1], stands for any words. */
+static const char *behind(const char *answer, const char *heard)
+{
+    while (*heard != '\0' && *heard == *answer) {
+        heard++;
+        answer++;
+    }
+    if (*heard == '\0')
+        return answer;
+    const char *end = *heard == '[' ? strchr(heard, ']') : NULL;
+    for (; end && *answer; answer++) {
+        const char *rest = behind(answer, end + 1);
+        if (rest)
+            return rest;
+    }
+    return NULL;
+}
+
 /** The phrase whose answer the caller heard only a part of, as a client says that replays history:
  *  its last words are the beginning of what answers the phrase before them. */
 static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
@@ -182,10 +201,8 @@ static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
 
     tl_buf_init(&heard, TL_AI_TEXT_MAX);
     tl_ai_item_text(last, &heard);
-    if (!answer || heard.len == 0 || heard.len >= strlen(answer->text) ||
-        strncmp(answer->text, tl_buf_str(&heard), heard.len) != 0)
-        return NULL;
-    return asked->phrase;
+    const char *rest = answer && heard.len ? behind(answer->text, tl_buf_str(&heard)) : NULL;
+    return rest && *rest ? asked->phrase : NULL;
 }
 
 static void answer_message(const struct tl_ai_response *response, struct tl_ai_item *item,
