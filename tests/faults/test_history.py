@@ -714,6 +714,12 @@ def test_turns_are_matched_before_words():
     assert made.left_said == {0: ["a", "b"]} and made.left_told == {1: ["a", "b"]}
 
 
+def test_a_mask_takes_no_words_that_are_there():
+    made = match([["at", "two", "street", "right"], ["every", "product"]],
+                 [["at", "[ADDRESS_1]", "right"], ["every"]])
+    assert made.left_told == {} and made.left_said == {1: ["product"]}
+
+
 def test_a_piece_of_sound_is_named_by_its_bytes():
     import hashlib
     sound = bytes(range(1, 241)) * 2 + b"\xff\xff" + bytes(range(1, 239)) + bytes(range(1, 241))

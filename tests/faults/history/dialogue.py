@@ -118,13 +118,23 @@ def is_part_of_one(texts, answers):
     return all(whole.startswith(t) for t in texts) and texts.count(whole) == 1
 
 
+def is_cut(final):
+    return final.utterance["interrupted"]
+
+
+def is_prompt(before, final):
+    """Asked into a long silence; it answers nothing."""
+    waited_ms = final.utterance["start_ms"] - (before.utterance["end_ms"] if before else 0)
+    return final.text == STILL_THERE and waited_ms * 1000 >= PROMPT_US
+
+
 def check_answers_in_log(call, history, said):
     """Two answers to one position of the caller; a sentence more often than it was asked for."""
     events, _ = fence.read(call.events)
     spoken = [f for f in told.finals(events) if f.speaker == "AI" and f.text.strip()]
     by_position = collections.defaultdict(list)
-    for final in spoken:
-        if final.answers_to:
+    for before, final in zip([None, *spoken], spoken):
+        if final.answers_to and not is_cut(final) and not is_prompt(before, final):
             by_position[final.answers_to].append(final)
     twice = set()
     for position, group in by_position.items():

@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 
 MASK_WORDS_MAX = 24
+MASKED = 0.5  # what a masked word weighs against one that is there
 
 
 @dataclasses.dataclass
@@ -41,18 +42,27 @@ def is_mask(word):
     return word.startswith("[")
 
 
+def mask_reach(a, i):
+    """How many words of `a` a mask at word i may stand for: all of one turn."""
+    last = i
+    while last < len(a) and last - i < MASK_WORDS_MAX and a[last][1] == a[i][1]:
+        last += 1
+    return last - i
+
+
 def align_words(a, b):
-    """Indexes of the words of `a` and of `b` that found no partner; a mask in `b` takes words of `a`."""
-    best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    """Indexes of the words of `a` and of `b`, (word, turn), that found no partner. A mask in `b` takes
+    words of one turn of `a`, but rather none that has a partner of its own."""
+    best = [[0.0] * (len(b) + 1) for _ in range(len(a) + 1)]
     step = {}
     for i in reversed(range(len(a) + 1)):
         for j in reversed(range(len(b) + 1)):
             options = []
-            if i < len(a) and j < len(b) and a[i] == b[j]:
+            if i < len(a) and j < len(b) and a[i][0] == b[j][0]:
                 options.append((best[i + 1][j + 1] + 1, (1, 1)))
-            if j < len(b) and is_mask(b[j]):
-                options += [(best[i + k][j + 1] + k, (k, 1))
-                            for k in range(1, min(MASK_WORDS_MAX, len(a) - i) + 1)]
+            if i < len(a) and j < len(b) and is_mask(b[j][0]):
+                options += [(best[i + k][j + 1] + k * MASKED, (k, 1))
+                            for k in range(1, mask_reach(a, i) + 1)]
             if i < len(a):
                 options.append((best[i + 1][j], (1, 0)))
             if j < len(b):
@@ -83,7 +93,7 @@ def match(truth, record):
 def _match_between(truth, record, some_said, some_told, left_said, left_told):
     a = [(w, i) for i in some_said for w in truth[i]]
     b = [(w, j) for j in some_told for w in record[j]]
-    left_a, left_b = align_words([w for w, _ in a], [w for w, _ in b])
+    left_a, left_b = align_words(a, b)
     for k in left_a:
         left_said.setdefault(a[k][1], []).append(a[k][0])
     for k in left_b:
