@@ -137,9 +137,9 @@ static void on_step(void *arg, const struct tl_delivery *delivery)
         tl_leg_orphan(leg);
         return;
     }
-    if (current && tl_leg_is_wanted(leg) && delivery->status == TL_OK)
+    if (current && leg->ws && delivery->status == TL_OK)
         step->next(leg, delivery);
-    else if (current && tl_leg_is_wanted(leg))
+    else if (current && leg->ws)
         stall(leg);
     free(step);
     tl_leg_release(leg);
@@ -369,18 +369,12 @@ void tl_leg_on_frame(struct tl_leg *leg, int64_t now_ms)
         number_leg(leg);
 }
 
-/* A stream that ended otherwise comes back as another one. */
-static bool is_to_be_held(const struct tl_leg *leg)
-{
-    return leg->linger_until_ms || (leg->ws && !leg->ended);
-}
-
 bool tl_leg_move(struct tl_leg *leg, const char *cause)
 {
     int old = leg->conversation;
     int64_t old_epoch = leg->conversation_epoch;
 
-    if (leg->stage != TL_LEG_LIVE || !is_to_be_held(leg))
+    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
         return true;
     bool is_again = leg->move.is_untold; /* on its way since, for another cause perhaps */
     if (!is_again)
@@ -392,9 +386,6 @@ bool tl_leg_move(struct tl_leg *leg, const char *cause)
         return false; /* tried again at the next check */
     }
     rewind_backlog(leg);
-    if (leg->linger_until_ms && !leg->backlog.len) /* it is over: the successor is told so too */
-        (void)tl_backlog_push(&leg->backlog, TL_MEDIA_KIND_STOPPED, 0, leg->stream_sid,
-                              strlen(leg->stream_sid));
     if (leg->offset < 0)
         number_leg(leg);
     else
@@ -423,9 +414,7 @@ static void check_draining(struct tl_leg *leg, const struct tl_peer *peer, int64
 
 void tl_leg_check_gift(struct tl_leg *leg, int64_t now_ms)
 {
-    if (leg->linger_until_ms && leg->stalled && now_ms >= leg->rivalry.due_ms)
-        number_leg(leg); /* no frame will do it any more */
-    if (leg->stage != TL_LEG_LIVE || !is_to_be_held(leg))
+    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
         return;
     if (!conversation_lives(leg))
         (void)tl_leg_move(leg, "gone"); /* else at the next check */
@@ -442,7 +431,7 @@ void tl_leg_on_batch(struct tl_leg *leg, unsigned generation, int64_t n, bool ok
     if (generation == leg->generation) {
         if (ok) {
             tl_backlog_acknowledge(&leg->backlog, n);
-        } else if (leg->waits && tl_leg_is_wanted(leg)) { /* nor did STARTED come through */
+        } else if (leg->waits && leg->ws) { /* nor did STARTED come through */
             stall(leg);
         } else {
             rewind_backlog(leg);

@@ -13,7 +13,6 @@
 
 #define QUIET_MS 300 /* silence that counts as a pause */
 #define FRAME_MS 20
-#define LINGER_MS 15000      /* behind its stop: by then its conversation has put all into words */
 #define TOO_MANY_INVALID 100 /* messages before the start: then it is no telephone network */
 #define REFUSED_MS 60000 /* so long a call that was there goes on asking those that refused it */
 #define SPOKEN_MS 5000   /* by then the sentence was heard: else it is asked for again */
@@ -37,14 +36,9 @@ struct tl_leg *tl_leg_create(struct tl_media *media)
     return leg;
 }
 
-bool tl_leg_is_wanted(const struct tl_leg *leg)
-{
-    return leg->ws || leg->linger_until_ms;
-}
-
 void tl_leg_release(struct tl_leg *leg)
 {
-    if (tl_leg_is_wanted(leg) || leg->refs || leg->backlog.len)
+    if (leg->ws || leg->refs || leg->backlog.len)
         return; /* what was said must reach the log first */
     tl_media_forget(leg->media, leg);
     tl_backlog_finish(&leg->backlog);
@@ -293,9 +287,7 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *clos
         if (!leg->ended)
             tl_leg_end(leg, close->abrupt ? "broken" : "closed");
         tl_media_ended(media, leg);
-        if (leg->stopped)
-            leg->linger_until_ms = tl_mono_ms() + LINGER_MS;
-        else if (leg->stage != TL_LEG_LIVE || leg->conversation < 0)
+        if (leg->stage != TL_LEG_LIVE || leg->conversation < 0)
             drop_backlog(leg);
     }
     tl_leg_release(leg);

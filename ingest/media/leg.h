@@ -90,8 +90,6 @@ struct tl_leg {
     bool ended;             /* stream_ended is on its way to the log */
     bool stopped;           /* the network said stop */
     bool refusal_is_spoken; /* its reason goes into the log when the stream is over */
-    int64_t
-        linger_until_ms; /* monotonic: stopped, and given once more should its conversation go; 0 */
 };
 
 /** A socket was accepted. */
@@ -110,11 +108,7 @@ void tl_leg_end(struct tl_leg *leg, const char *reason);
 /** Both sides are silent, every mark is back, and every word has reached the log. */
 bool tl_leg_is_pausing(const struct tl_leg *leg, int64_t now_ms);
 
-/** Somebody has to have it: its socket is open, or its conversation may not have put all into
- * words. */
-bool tl_leg_is_wanted(const struct tl_leg *leg);
-
-/** Drops the leg unless it is wanted or deliveries are under way. */
+/** Drops the leg unless its socket is open or deliveries are under way. */
 void tl_leg_release(struct tl_leg *leg);
 
 /** The media goes: frees the leg, or leaves that to the deliveries under way. */

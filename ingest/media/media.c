@@ -296,13 +296,6 @@ static bool may_close(struct tl_media *media, const struct tl_leg *leg, int64_t 
 
 static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
 {
-    if (leg->linger_until_ms) {
-        tl_leg_check_gift(leg, now);
-        if (now >= leg->linger_until_ms)
-            leg->linger_until_ms = 0;
-        tl_leg_release(leg);
-        return;
-    }
     if (!leg->ws)
         return;
     if (leg->stage == TL_LEG_WAIT_START) {
@@ -348,10 +341,7 @@ void tl_media_drain(struct tl_media *media)
 
 bool tl_media_is_empty(const struct tl_media *media)
 {
-    for (const struct tl_leg *leg = media->legs; leg; leg = leg->next)
-        if (leg->ws || leg->refs || leg->backlog.len)
-            return false;
-    return true; /* those that linger are with a conversation */
+    return !media->legs;
 }
 
 /* ---- calls on their way ---- */
