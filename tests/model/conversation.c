@@ -55,7 +55,7 @@ static struct dialog *dialog_create(struct world *w, struct proc *p, int call)
     return d;
 }
 
-static void take_up(struct dialog *d, const struct rec *r, int64_t offset, const struct world *w)
+static void take_up(struct world *w, struct dialog *d, const struct rec *r, int64_t offset)
 {
     d->claim = r->claim;
     d->stream = r->stream;
@@ -65,9 +65,10 @@ static void take_up(struct dialog *d, const struct rec *r, int64_t offset, const
     d->first_n = r->first_n;
     d->last_frame = w->now;
     d->stopped_at = -1;
+    d->is_over = false;
     d->barrier_seen = d->barrier_passed = false;
     d->pending = (struct log){0};
-    d->generation++;
+    d->generation = ++w->ids;
 }
 
 static void on_session(struct world *w, struct proc *p, struct dialog *d, int64_t S)
@@ -84,7 +85,7 @@ static void on_session(struct world *w, struct proc *p, struct dialog *d, int64_
         n->last_frame = w->now;
         n->stopped_at = -1;
         n->pending = d->pending;
-        n->generation = d->generation + 1;
+        n->generation = ++w->ids;
         n->S = S;
         d = n;
     }
@@ -136,7 +137,7 @@ static void on_started(struct world *w, struct proc *p, const struct rec *r, int
     d->known = known;
     d->previous = d->claim;
     d->previous_S = d->S;
-    take_up(d, r, offset, w);
+    take_up(w, d, r, offset);
     claim_leg(w, p, d);
 }
 
@@ -179,22 +180,6 @@ static void hear_mark(struct world *w, struct dialog *d, const struct rec *item)
     }
 }
 
-/* Nothing more is heard: answers are final as they were heard. */
-static void stop_replies(struct world *w, struct dialog *d)
-{
-    int n = 0;
-
-    d->stopped_at = w->now;
-    for (int i = 0; i < d->replies_n; i++) {
-        struct reply r = d->replies[i];
-        if (r.stage == R_SPEAK || r.stage == R_FINAL || r.stage == R_PREDECESSOR || r.has_draft)
-            r.stage = R_FINAL;
-        if (r.has_draft || (r.intent && r.stage != R_FINAL))
-            d->replies[n++] = r;
-    }
-    d->replies_n = n;
-}
-
 void conversation_hear(struct world *w, struct dialog *d, const struct rec *item, bool is_old)
 {
     int *next = &d->heard_to[item->stream % 256];
@@ -226,7 +211,7 @@ void conversation_hear(struct world *w, struct dialog *d, const struct rec *item
         break;
     case K_STOPPED:
         if (item->stream == d->stream)
-            stop_replies(w, d);
+            d->stopped_at = w->now; /* perhaps another stream follows */
         break;
     default:
         break;
@@ -373,7 +358,7 @@ static void answer_next(struct world *w, struct proc *p, struct dialog *d)
 
     for (int i = 0; i < d->segs_n && !s; i++)
         s = is_unanswered(d->segs[i]) ? d->segs[i] : NULL;
-    if (!s || d->stopped_at >= 0 || d->replies_n == REPLIES_MAX || w->answers_n == 512)
+    if (!s || d->is_over || d->replies_n == REPLIES_MAX || w->answers_n == 512)
         return;
     struct answer *a = &w->answers[w->answers_n];
     int last = s->words[s->words_n - 1];
@@ -605,16 +590,33 @@ static void leave(struct world *w, struct proc *p, struct dialog *d, bool closes
     p->dialogs[d->call] = NULL;
 }
 
+/* Nothing more will be heard: answers are final as they were heard. */
+static void stop_replies(struct dialog *d)
+{
+    int n = 0;
+
+    d->is_over = true;
+    for (int i = 0; i < d->replies_n; i++) {
+        struct reply r = d->replies[i];
+        if (r.stage == R_SPEAK || r.stage == R_FINAL || r.stage == R_PREDECESSOR || r.has_draft)
+            r.stage = R_FINAL;
+        if (r.has_draft || (r.intent && r.stage != R_FINAL))
+            d->replies[n++] = r;
+    }
+    d->replies_n = n;
+}
+
 static void end_if_over(struct world *w, struct proc *p, struct dialog *d)
 {
-    bool stopped = d->stopped_at >= 0 &&
-                   (is_quiet(d) || w->now > d->stopped_at + TL_MODEL_FINALS);
+    bool may_close = off(w, TL_RULE_noclosefinal) || has_final_state(w, d->call);
 
-    if (stopped && (off(w, TL_RULE_noclosefinal) || has_final_state(w, d->call))) {
-        if (d->speaking) /* who hangs up in the middle of a sentence has still said it */
+    if (d->stopped_at >= 0 && may_close) {
+        if (!d->is_over)
+            stop_replies(d);
+        else if (d->speaking) /* who hangs up in the middle of a sentence has still said it */
             end_turn(d, d->heard_last);
-        else if (!has_unwritten(d) || !w->settling) /* transcripts come within their time */
-            leave(w, p, d, true);
+        else if (is_quiet(d) || (!has_unwritten(d) && w->now > d->stopped_at + TL_MODEL_FINALS))
+            leave(w, p, d, true); /* transcripts come within their time */
     } else if (w->now > d->last_frame + TL_MODEL_NO_FRAMES) {
         leave(w, p, d, false); /* the stream is elsewhere, or nowhere: an open turn stays open */
     }

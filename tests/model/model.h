@@ -210,7 +210,7 @@ struct dialog {
     struct tl_claim claim, previous, heard;
     int heard_n;
     int64_t ingest_epoch, started_offset, S, previous_S;
-    bool known;
+    bool known, is_over;
     struct log pending;
     struct seg *speaking, *segs[SEGS_MAX];
     int segs_n;
@@ -267,7 +267,7 @@ struct world {
     int effects_n;
     int now, ids, streams, faults_done, weight_tick, weight_land;
     int64_t runs;
-    bool outage, settling, in_round;
+    bool outage, in_round;
 };
 
 /* world.c */

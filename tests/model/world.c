@@ -749,7 +749,6 @@ static const char *schedule(struct world *w)
     rounds(w, healthy); /* some begin with calls in good health */
     walk(w, moves, faults);
     end_faults(w);
-    w->settling = true;
     if (*(broken = settle(w)) || *(broken = probe(w)))
         return broken;
     hang_up_all(w);
