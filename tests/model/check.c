@@ -30,10 +30,9 @@ static const char *check_live_call(struct world *w, int c)
         sessions++;
         holder = i;
         ok |= call->current && d->stream == call->current->stream && d->stage == D_LIVE &&
-              (off(w, TL_RULE_nofence) ||
-               (leg && strcmp(leg->producer, name_of(w, i)) == 0 &&
-                leg->epoch == w->procs[i].view.own_epoch &&
-                tl_claim_compare(&leg->highest, &d->claim) == 0));
+              (off(w, TL_RULE_nofence) || (leg && strcmp(leg->producer, name_of(w, i)) == 0 &&
+                                           leg->epoch == w->procs[i].view.own_epoch &&
+                                           tl_claim_compare(&leg->highest, &d->claim) == 0));
     }
     bool closed = fence.closed;
     tl_fence_finish(&fence);
@@ -65,8 +64,8 @@ struct record {
     int closed;
 };
 
-/* Reads as `accepts` says from the first event; a reader that begins at `from` with the fence of those
- * before it must come to the same. */
+/* Reads as `accepts` says from the first event; a reader that begins at `from` with the fence of
+ * those before it must come to the same. */
 static bool read_record(struct world *w, int c, struct record *ret)
 {
     const struct log *log = &w->parts[TL_MODEL_CALLS];

@@ -123,8 +123,8 @@ static void on_started(struct world *w, struct proc *p, const struct rec *r, int
     struct dialog *d = p->dialogs[r->call];
 
     if (d && tl_claim_compare(&r->claim, &d->claim) < 0) {
-        const struct dialog refused = {.call = r->call, .stream = r->stream, .ingest = r->by,
-                                       .ingest_epoch = r->epoch};
+        const struct dialog refused = {
+            .call = r->call, .stream = r->stream, .ingest = r->by, .ingest_epoch = r->epoch};
         if (d->stream != r->stream)
             tell_lost(w, p, &refused, &d->claim, d->stream);
         return;
@@ -258,8 +258,7 @@ void conversation_mail(struct world *w, struct proc *p, const struct rec *r, int
     default:
         if (!d)
             on_stranger(w, p, r);
-        else if (r->stream != d->stream ||
-                 tl_attachment_compare(&r->claim, &d->claim) != 0)
+        else if (r->stream != d->stream || tl_attachment_compare(&r->claim, &d->claim) != 0)
             break;
         else if (d->stage == D_LIVE)
             conversation_hear(w, d, r, false);
@@ -268,8 +267,8 @@ void conversation_mail(struct world *w, struct proc *p, const struct rec *r, int
     }
 }
 
-/* Before it acts it reads the log back to its intent: does that count? A holder that was never told of a
- * higher claim, because whoever wrote that died at once, learns it here. */
+/* Before it acts it reads the log back to its intent: does that count? A holder that was never told
+ * of a higher claim, because whoever wrote that died at once, learns it here. */
 static bool read_back(struct world *w, struct proc *p, struct dialog *d, const struct ack *intent)
 {
     struct tl_fence fence = {0};
@@ -368,10 +367,8 @@ static void answer_next(struct world *w, struct proc *p, struct dialog *d)
         a->request = last; /* these words ask for an effect */
     s->answered = true;
     d->barge &= d->replies_n > 0;
-    d->replies[d->replies_n++] = (struct reply){.answer = w->answers_n++,
-                                                .utterance = ++w->ids,
-                                                .answers_to = s->to,
-                                                .seg = s};
+    d->replies[d->replies_n++] = (struct reply){
+        .answer = w->answers_n++, .utterance = ++w->ids, .answers_to = s->to, .seg = s};
     say(w, "the AI of %s answers call%d up to w%d: answer%d, request %d", name_of(w, p->gid),
         d->call, last, w->answers_n - 1, a->request);
 }
@@ -396,8 +393,11 @@ static bool may_be_final(const struct dialog *d, const struct reply *reply)
 
 static void write_ai_final(struct world *w, struct proc *p, struct dialog *d, const struct reply *r)
 {
-    conversation_write(w, p, d, (struct rec){.kind = K_FINAL_AI, .utterance = r->utterance,
-                                             .answer = r->answer, .pieces = r->heard});
+    conversation_write(w, p, d,
+                       (struct rec){.kind = K_FINAL_AI,
+                                    .utterance = r->utterance,
+                                    .answer = r->answer,
+                                    .pieces = r->heard});
 }
 
 static void act(struct world *w, struct proc *p, struct dialog *d, struct reply *r)
@@ -412,8 +412,9 @@ static void act(struct world *w, struct proc *p, struct dialog *d, struct reply 
         w->effects[w->effects_n++] = (struct effect){d->call, key, request};
     w->result->effects += !done;
     say(w, "%s ACTS: request %d of call%d", name_of(w, p->gid), request, d->call);
-    conversation_write(w, p, d,
-                       (struct rec){.kind = K_RESULT, .intent = r->intent, .request = request, .value = 1});
+    conversation_write(
+        w, p, d,
+        (struct rec){.kind = K_RESULT, .intent = r->intent, .request = request, .value = 1});
     r->stage = R_SPEAK;
 }
 
@@ -452,8 +453,11 @@ static void speak(struct world *w, struct proc *p, struct dialog *d, struct repl
         return;
     }
     if (r->drafted < pieces && r->drafted == r->landed) {
-        struct rec draft = {.kind = K_DRAFT, .utterance = r->utterance, .answer = r->answer,
-                            .has_answers_to = true, .answers_to = r->answers_to};
+        struct rec draft = {.kind = K_DRAFT,
+                            .utterance = r->utterance,
+                            .answer = r->answer,
+                            .has_answers_to = true,
+                            .answers_to = r->answers_to};
         draft.pieces = ++r->drafted;
         r->has_draft = true;
         conversation_write(w, p, d, draft);
@@ -467,8 +471,7 @@ static void speak(struct world *w, struct proc *p, struct dialog *d, struct repl
 
 static void begin_barrier(struct world *w, struct proc *p, struct dialog *d, struct reply *r)
 {
-    const struct rec barrier = {
-        .kind = K_BARRIER, .call = d->call, .to_epoch = p->view.own_epoch};
+    const struct rec barrier = {.kind = K_BARRIER, .call = d->call, .to_epoch = p->view.own_epoch};
 
     if (off(w, TL_RULE_nobarrier)) {
         r->stage = R_ACT;
@@ -490,13 +493,16 @@ static void begin_reply(struct world *w, struct proc *p, struct dialog *d, struc
     r->intent = ++w->ids;
     r->stage = R_INTENT;
     conversation_write(w, p, d,
-                       (struct rec){.kind = K_INTENT, .intent = r->intent, .request = request,
-                                    .answer = r->answer, .has_answers_to = true,
+                       (struct rec){.kind = K_INTENT,
+                                    .intent = r->intent,
+                                    .request = request,
+                                    .answer = r->answer,
+                                    .has_answers_to = true,
                                     .answers_to = r->answers_to});
 }
 
-/* A predecessor's open draft: its marks are waited for, then it is final as heard, and the rest is said
- * under another id. */
+/* A predecessor's open draft: its marks are waited for, then it is final as heard, and the rest is
+ * said under another id. */
 static void end_predecessor(struct world *w, struct proc *p, struct dialog *d, struct reply *r)
 {
     if ((r->heard < r->drafted && w->now <= r->last + 5) || !may_be_final(d, r))
@@ -574,8 +580,10 @@ static void write_out(struct world *w, struct proc *p, struct dialog *d)
             write_ai_final(w, p, d, r);
         if (r->intent && (r->stage == R_INTENT || r->stage == R_BARRIER || r->stage == R_ACT))
             conversation_write(w, p, d,
-                               (struct rec){.kind = K_RESULT, .intent = r->intent,
-                                            .request = w->answers[r->answer].request, .value = 2});
+                               (struct rec){.kind = K_RESULT,
+                                            .intent = r->intent,
+                                            .request = w->answers[r->answer].request,
+                                            .value = 2});
     }
     d->replies_n = 0;
 }

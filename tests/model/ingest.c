@@ -1,12 +1,12 @@
-/* Ingest: a leg and its claim. Number it (first `given`), give it (`given` and `revoked`, both waited
- * for, then STARTED), send items, move it, claim it again above a winner, write the end of its stream. */
+/* Ingest: a leg and its claim. Number it (first `given`), give it (`given` and `revoked`, both
+ * waited for, then STARTED), send items, move it, claim it again above a winner, write the end of
+ * its stream. */
 #include "call/claim.h"
 #include "tests/model/model.h"
 
 static struct tl_claim claim_of(const struct leg *leg)
 {
-    return (struct tl_claim){
-        .number = leg->number, .offset = leg->offset, .session = leg->session};
+    return (struct tl_claim){.number = leg->number, .offset = leg->offset, .session = leg->session};
 }
 
 static int box_of(const struct world *w, int conversation)
@@ -121,8 +121,7 @@ static void on_numbered(struct world *w, struct proc *p, struct leg *leg, int64_
     int old = leg->number > 1 ? leg->hint : -1;
 
     leg->offset = offset;
-    if (!lives(p, w, leg->conversation, leg->conversation_epoch) &&
-        !give_to(w, p, leg, -1, -1)) {
+    if (!lives(p, w, leg->conversation, leg->conversation_epoch) && !give_to(w, p, leg, -1, -1)) {
         leg->numbering = false;
         return;
     }
@@ -150,8 +149,8 @@ void ingest_move(struct world *w, struct proc *p, struct leg *leg, int not_gid)
 static void on_item_taken(struct world *w, struct proc *p, struct leg *leg, const struct ack *ack)
 {
     if (leg->generation == ack->rec.generation)
-        tl_presence_owe(&p->view, TL_INSTANCE_KIND_CONVERSATION,
-                        w->procs[leg->conversation].number, ack->offset);
+        tl_presence_owe(&p->view, TL_INSTANCE_KIND_CONVERSATION, w->procs[leg->conversation].number,
+                        ack->offset);
     else if (off(w, TL_RULE_norewindwait))
         return; /* it was sent again */
     while (leg->head < leg->sent && leg->backlog.recs[leg->head].n <= ack->rec.n)
@@ -262,8 +261,7 @@ static void take_item(struct world *w, struct proc *p, struct leg *leg, const st
 
 static bool read_socket(struct world *w, struct proc *p, struct tsock *sock)
 {
-    if (sock->ingest != p->gid || sock->run != (int)p->run ||
-        sock->to_us_read == sock->to_us.n)
+    if (sock->ingest != p->gid || sock->run != (int)p->run || sock->to_us_read == sock->to_us.n)
         return false;
     const struct rec r = sock->to_us.recs[sock->to_us_read++];
     w->result->steps++;
@@ -335,7 +333,8 @@ void ingest_tick(struct world *w, struct proc *p)
         if (!leg->used)
             continue;
         if (leg->sock && w->calls[leg->call].current != leg->sock &&
-            leg->sock->to_us_read == leg->sock->to_us.n && w->now > leg->last_frame + TL_MODEL_SILENT) {
+            leg->sock->to_us_read == leg->sock->to_us.n &&
+            w->now > leg->last_frame + TL_MODEL_SILENT) {
             leg->sock->closed = true; /* half open, or forgotten: two seconds without a frame */
             end_leg(w, p, leg, false);
         }

@@ -129,7 +129,8 @@ static bool still_fails(const struct run *run, uint64_t seed, const char *failur
     return strcmp(r.failure, failure) == 0;
 }
 
-/* Leaves faults out one by one, then ends the faulty phase sooner, as long as the same promise breaks. */
+/* Leaves faults out one by one, then ends the faulty phase sooner, as long as the same promise
+ * breaks. */
 static void shrink(struct run run, const struct kind_of_failure *kind)
 {
     struct tl_model_result r;
@@ -157,11 +158,12 @@ static void print_tally(const struct tally *t)
     for (int i = 0; i < t->kinds_n; i++)
         printf("  %-60s %7" PRId64 "  seed %" PRIu64 "\n", t->kinds[i].failure, t->kinds[i].n,
                t->kinds[i].seed);
-    printf("{\"model\":\"calls\",\"steps\":%" PRId64 ",\"schedules\":%" PRId64 ",\"faults\":%" PRId64
-           ",\"false_gone\":%" PRId64 ",\"claims\":%" PRId64 ",\"take_overs\":%" PRId64
-           ",\"rescues\":%" PRId64 ",\"effects\":%" PRId64 ",\"words_said\":%" PRId64
-           ",\"gap_words\":%" PRId64 ",\"cut_words_lost\":%" PRId64 ",\"fenced_sound\":%" PRId64
-           ",\"closed_by_telephony\":%" PRId64 ",\"failures\":%" PRId64 ",\"first_failure\":",
+    printf("{\"model\":\"calls\",\"steps\":%" PRId64 ",\"schedules\":%" PRId64
+           ",\"faults\":%" PRId64 ",\"false_gone\":%" PRId64 ",\"claims\":%" PRId64
+           ",\"take_overs\":%" PRId64 ",\"rescues\":%" PRId64 ",\"effects\":%" PRId64
+           ",\"words_said\":%" PRId64 ",\"gap_words\":%" PRId64 ",\"cut_words_lost\":%" PRId64
+           ",\"fenced_sound\":%" PRId64 ",\"closed_by_telephony\":%" PRId64 ",\"failures\":%" PRId64
+           ",\"first_failure\":",
            s->steps, t->schedules, s->faults, s->false_gone, s->claims, s->take_overs, s->rescues,
            s->effects, s->said, s->gap_words, s->cut_words_lost, s->fenced_sound,
            s->closed_by_telephony, t->failures);
@@ -198,9 +200,8 @@ int main(int argc, char **argv)
         {"length", required_argument, NULL, 'l'}, {"mut", required_argument, NULL, 'm'},
         {"trace", no_argument, NULL, 't'},        {"shrink", no_argument, NULL, 'k'},
         {"help", no_argument, NULL, 'h'},         {0}};
-    struct run run = {.options = {.calls = 1, .faults = 4, .length = 500},
-                      .seed = 1,
-                      .steps = 1000000};
+    struct run run = {
+        .options = {.calls = 1, .faults = 4, .length = 500}, .seed = 1, .steps = 1000000};
     struct tally tally = {0};
     int c;
 

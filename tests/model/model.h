@@ -14,9 +14,10 @@
  * and the order of states of lib/call. README.md says what is covered. */
 
 #define TL_MODEL_CALLS_MAX 3
-#define TL_MODEL_PROCS_MAX 12  /* 3 ingests, 3 conversations, 2 telephonies, 4 that were replaced */
-#define TL_MODEL_PARTS_MAX 8   /* calls, presence, mailboxes */
-#define TL_MODEL_WORDS_MAX 16  /* of one call, from 1 */
+#define TL_MODEL_PROCS_MAX 12 /* 3 ingests, 3 conversations, 2 telephonies, 4 that were replaced   \
+                               */
+#define TL_MODEL_PARTS_MAX 8  /* calls, presence, mailboxes */
+#define TL_MODEL_WORDS_MAX 16 /* of one call, from 1 */
 #define TL_MODEL_FAULTS_MAX 64
 #define TL_MODEL_CALLS 0       /* partition of calls.v1 */
 #define TL_MODEL_PRESENCE 1    /* partition of presence.v1 */
@@ -24,13 +25,13 @@
 #define TL_MODEL_WHOLE ((1 << TL_MODEL_WORD_FRAMES) - 1)
 
 /* Ticks stand for time. */
-#define TL_MODEL_SILENT 4    /* 2 s: a stream without frames is dead */
-#define TL_MODEL_NEXT 3      /* 1 s: then the next rescue */
-#define TL_MODEL_EXPECT 8    /* a stream should have come by now */
-#define TL_MODEL_FINALS 10   /* 10 s for the last transcripts */
+#define TL_MODEL_SILENT 4     /* 2 s: a stream without frames is dead */
+#define TL_MODEL_NEXT 3       /* 1 s: then the next rescue */
+#define TL_MODEL_EXPECT 8     /* a stream should have come by now */
+#define TL_MODEL_FINALS 10    /* 10 s for the last transcripts */
 #define TL_MODEL_NO_FRAMES 25 /* 20 s: the AI session ends */
-#define TL_MODEL_HEIR 15     /* after the final state: a living holder has closed by then */
-#define TL_MODEL_CLOSE 50    /* 60 s: telephony closes */
+#define TL_MODEL_HEIR 15      /* after the final state: a living holder has closed by then */
+#define TL_MODEL_CLOSE 50     /* 60 s: telephony closes */
 
 /** Rules that --mut switches off. */
 enum tl_model_rule {
@@ -54,8 +55,8 @@ struct tl_model_options {
 /** What happened in one schedule, and the promise that was broken: "" if none. */
 struct tl_model_result {
     char failure[128];
-    int64_t steps, faults, records, false_gone, claims, take_overs, rescues, effects, said, gap_words,
-        cut_words_lost, fenced_sound, closed_by_telephony;
+    int64_t steps, faults, records, false_gone, claims, take_overs, rescues, effects, said,
+        gap_words, cut_words_lost, fenced_sound, closed_by_telephony;
 };
 
 /** Walks the schedule of that seed. */
@@ -65,7 +66,7 @@ void tl_model_run(uint64_t seed, const struct tl_model_options *options,
 /* ---- inside ---- */
 
 enum kind {
-    K_STATE,   /* calls.v1 … */
+    K_STATE, /* calls.v1 … */
     K_GIVEN,
     K_ENDED,
     K_SESSION,
@@ -82,7 +83,7 @@ enum kind {
     K_STOPPED,
     K_REVOKED,
     K_BARRIER,
-    K_PIECE,   /* playback … */
+    K_PIECE, /* playback … */
     K_CLEAR,
     K_LOST,
     K_PRESENCE,
@@ -93,13 +94,13 @@ enum kind {
 struct rec {
     enum kind kind;
     int call, id;
-    int by;               /* process */
-    int64_t epoch;        /* of its run */
-    int64_t to_epoch;     /* mailboxes: which run of the owner it is meant for */
+    int by;           /* process */
+    int64_t epoch;    /* of its run */
+    int64_t to_epoch; /* mailboxes: which run of the owner it is meant for */
     struct tl_claim claim;
-    int stream;           /* 0: none */
-    int generation;       /* the writer's own note, no part of the record */
-    int n, word, frame;   /* an item; word 0: silence */
+    int stream;         /* 0: none */
+    int generation;     /* the writer's own note, no part of the record */
+    int n, word, frame; /* an item; word 0: silence */
     int utterance, answer, pieces;
     int intent, request, value; /* value: of a state, result, rescue's attempt */
     int conversation, ingest;   /* processes */
@@ -156,7 +157,8 @@ struct call {
     struct tl_claim landed_under[TL_MODEL_WORDS_MAX];
     bool cut[TL_MODEL_WORDS_MAX]; /* its frames went through two streams, or two attachments */
     int pieces_heard;
-    struct tl_claim mailbox_fence[TL_MODEL_PARTS_MAX]; /* highest attachment revoked or started there */
+    struct tl_claim
+        mailbox_fence[TL_MODEL_PARTS_MAX]; /* highest attachment revoked or started there */
 };
 
 /* One decision of an AI session to answer some words. */
@@ -225,7 +227,8 @@ struct dialog {
 /* telephony's view of a call */
 struct watched {
     bool known, dead;
-    int stream, ingest, number, attempts, asked; /* asked: attempts when the last rescue was written */
+    int stream, ingest, number, attempts,
+        asked; /* asked: attempts when the last rescue was written */
     int since, grace, final_at, heir_at;
     int64_t ingest_epoch, offset, watermark;
     struct tl_fence fence;
@@ -281,7 +284,7 @@ const char *name_of(const struct world *w, int gid);
 struct rec *log_push(struct world *w, struct log *log, const struct rec *rec);
 int send_rec(struct world *w, struct proc *p, int part, struct rec rec);
 bool lives(struct proc *p, struct world *w, int gid, int64_t epoch);
-int64_t epoch_of(struct proc *p, struct world *w, int gid); /* -1: not known */
+int64_t epoch_of(struct proc *p, struct world *w, int gid);         /* -1: not known */
 int choose(struct world *w, struct proc *p, int call, int not_gid); /* conversation; -1 none */
 bool accepts(const struct world *w, struct tl_fence *fence, const struct rec *rec);
 const struct tl_fence_leg *holder_of(const struct tl_fence *fence);
@@ -293,8 +296,7 @@ static inline struct tl_position before_all(void)
 }
 static inline struct tl_position position_of(const struct rec *r)
 {
-    return (struct tl_position){
-        .number = r->claim.number, .offset = r->claim.offset, .n = r->n};
+    return (struct tl_position){.number = r->claim.number, .offset = r->claim.offset, .n = r->n};
 }
 
 /* network.c */

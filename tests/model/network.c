@@ -1,5 +1,5 @@
-/* The telephone network and the caller: sockets that break, `action` asked for at once, twice, late or
- * never, requests of ours that take their time, and words with their positions. */
+/* The telephone network and the caller: sockets that break, `action` asked for at once, twice, late
+ * or never, requests of ours that take their time, and words with their positions. */
 #include "call/call_state.h"
 #include "tests/model/model.h"
 
@@ -192,8 +192,11 @@ void network_play(struct world *w, int c)
     if (!sock || sock->play_next == sock->play.n)
         return;
     const struct rec *r = &sock->play.recs[sock->play_next++];
-    const struct rec mark = {.kind = K_MARK, .call = c, .utterance = r->utterance,
-                             .pieces = r->pieces, .answer = r->answer};
+    const struct rec mark = {.kind = K_MARK,
+                             .call = c,
+                             .utterance = r->utterance,
+                             .pieces = r->pieces,
+                             .answer = r->answer};
     say(w, "caller %d hears answer%d piece %d", c, r->answer, r->pieces);
     call->pieces_heard++;
     for (int i = 0; i < call->socks_n; i++)

@@ -1,5 +1,5 @@
-/* The log is the memory: a successor reads the story up to S, revokes the mailboxes that it will read,
- * reads them, and goes on. */
+/* The log is the memory: a successor reads the story up to S, revokes the mailboxes that it will
+ * read, reads them, and goes on. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,8 +28,7 @@ static void take_draft(struct world *w, struct story *s, const struct rec *r)
 
 static void raise_answered(const struct world *w, struct story *s, const struct rec *r)
 {
-    if (off(w, TL_RULE_noanswersto) ||
-        (r->kind == K_INTENT && off(w, TL_RULE_nointentanswersto)))
+    if (off(w, TL_RULE_noanswersto) || (r->kind == K_INTENT && off(w, TL_RULE_nointentanswersto)))
         return;
     if (tl_position_compare(&r->answers_to, &s->answered_to) > 0)
         s->answered_to = r->answers_to;
@@ -138,7 +137,8 @@ static int list_boxes(const struct world *w, const struct dialog *d, const struc
         const struct rec *r = &from->recs[i];
         bool known = tl_attachment_compare(&r->claim, &d->claim) > 0;
         for (int k = 0; k < n; k++)
-            known |= ret[k].conversation == r->conversation && ret[k].epoch == r->conversation_epoch;
+            known |=
+                ret[k].conversation == r->conversation && ret[k].epoch == r->conversation_epoch;
         if (!known && n < 64)
             ret[n++] = (struct box){r->conversation, r->conversation_epoch};
     }
@@ -283,9 +283,10 @@ static void resume_intents(struct world *w, struct proc *p, struct dialog *d, co
         if (s->done[r->intent]) {
             reply.stage = R_SPEAK;
         } else if (!reply.finishes) {
-            conversation_write(w, p, d,
-                               (struct rec){.kind = K_RESULT, .intent = r->intent,
-                                            .request = r->request, .value = 2});
+            conversation_write(
+                w, p, d,
+                (struct rec){
+                    .kind = K_RESULT, .intent = r->intent, .request = r->request, .value = 2});
             reply.stage = R_SPEAK;
         }
         if (off(w, TL_RULE_nointentanswersto) && reply.stage == R_SPEAK)

@@ -1,5 +1,5 @@
-/* Telephony: the watchdog over streams, the heir of calls that ended while their holder died, and the
- * last resort that closes. */
+/* Telephony: the watchdog over streams, the heir of calls that ended while their holder died, and
+ * the last resort that closes. */
 #include "call/call_state.h"
 #include "call/claim.h"
 #include "tests/model/model.h"

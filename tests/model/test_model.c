@@ -1,5 +1,5 @@
-/* The model of calls, tested itself: with all rules no promise breaks, and a rule that is switched off
- * is noticed within a few schedules. Seeds make it the same run every time. */
+/* The model of calls, tested itself: with all rules no promise breaks, and a rule that is switched
+ * off is noticed within a few schedules. Seeds make it the same run every time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,12 @@
 #include "base/error.h"
 #include "tests/model/model.h"
 
-#define SCHEDULES 100   /* to look at from where a missing rule was found before */
-#define MOST 20000      /* and, when lib/call has changed what a seed does, from the first */
+#define SCHEDULES 100 /* to look at from where a missing rule was found before */
+#define MOST 20000    /* and, when lib/call has changed what a seed does, from the first */
 
 static struct tl_model_options options(uint64_t off, int calls, int length)
 {
-    return (struct tl_model_options){
-        .off = off, .calls = calls, .faults = 6, .length = length};
+    return (struct tl_model_options){.off = off, .calls = calls, .faults = 6, .length = length};
 }
 
 /* ---- all rules ---- */

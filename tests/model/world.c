@@ -1,4 +1,5 @@
-/* Kafka as logs in memory, presence, faults, and the schedule: which process makes which move next. */
+/* Kafka as logs in memory, presence, faults, and the schedule: which process makes which move next.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +21,10 @@ const char *const tl_model_rule_docs[TL_RULE_N] = {
 };
 
 static const char *const kind_names[K_N] = {
-    "changed", "given", "stream_ended", "session_started", "final(caller)", "draft", "final(AI)",
-    "tool_intent", "tool_result", "rescue", "closed", "started", "frame", "mark", "stopped",
-    "revoked", "barrier", "piece", "clear", "lost", "presence"};
+    "changed",   "given",       "stream_ended", "session_started", "final(caller)", "draft",
+    "final(AI)", "tool_intent", "tool_result",  "rescue",          "closed",        "started",
+    "frame",     "mark",        "stopped",      "revoked",         "barrier",       "piece",
+    "clear",     "lost",        "presence"};
 
 /* ---- small things ---- */
 
@@ -164,7 +166,8 @@ static void describe(const struct world *w, int part, int64_t offset, const stru
     if (r->kind == K_FINAL_CALLER)
         for (int i = 0; i < r->words_n; i++)
             (void)snprintf(more + strlen(more), sizeof(more) - strlen(more), " w%d", r->words[i]);
-    say(w, "    %s@%d: %s call%d (%d,%d,%d) stream%d%s utterance%d answer%d pieces%d intent%d of %s",
+    say(w,
+        "    %s@%d: %s call%d (%d,%d,%d) stream%d%s utterance%d answer%d pieces%d intent%d of %s",
         where, (int)offset, kind_names[r->kind], r->call, r->claim.number, (int)r->claim.offset,
         r->claim.session, r->stream, more, r->utterance, r->answer, r->pieces, r->intent,
         name_of(w, r->by));
@@ -326,8 +329,8 @@ static void start_proc(struct world *w, struct proc *p)
     p->up = true;
     tl_presence_init(&p->view, p->kind, p->number);
     for (int i = 0; i < w->calls_n; i++)
-        p->watched[i] = (struct watched){.asked = -1, .final_at = -1, .watermark = -1, .number = -1,
-                                         .offset = -1};
+        p->watched[i] = (struct watched){
+            .asked = -1, .final_at = -1, .watermark = -1, .number = -1, .offset = -1};
 }
 
 static void stop_proc(struct world *w, struct proc *p)
@@ -675,7 +678,8 @@ static void rounds(struct world *w, int n)
         round_of_all(w);
 }
 
-/* Until all is well and stays so for a while; 55 at most, which every clock of ours has run out by. */
+/* Until all is well and stays so for a while; 55 at most, which every clock of ours has run out by.
+ */
 static const char *settle(struct world *w)
 {
     const char *broken = "";
