@@ -155,31 +155,52 @@ static void link_of_form(const struct tl_hook *hook, struct tl_link *ret_link)
                    tl_hook_get(hook, "To", ""));
 }
 
-static int64_t number_arg(const struct tl_hook *hook, const char *name, int64_t fallback)
+static int64_t number_of(const struct tl_form *form, const char *name, int64_t fallback)
 {
-    const char *text = tl_http_request_arg(hook->r, name);
+    const char *text = tl_form_get(form, name);
     return text && *text ? strtoll(text, NULL, 10) : fallback;
 }
 
-/* The watchdog (sinks/telephony) has the network ask here for a call whose stream is gone. What the
- * log told it stands in the URL: nobody can make one up, for the network's signature covers it. */
+/* What the watchdog (sinks/telephony) knows of a call whose stream is gone, from the log. It stands in the
+ * URL, `query` up to its end or '#': nobody can make one up, for the network's signature covers it. */
+static enum tl_status link_of_rescue(const struct tl_hook *hook, const char *query,
+                                     struct tl_link *ret_link, struct tl_error *err)
+{
+    struct tl_form form;
+    enum tl_status st =
+        tl_form_parse(query, strcspn(query, "#"), &hook->webhook->arena, &form, err);
+
+    if (st != TL_OK)
+        return st;
+    const char *business = tl_form_get(&form, "business");
+    link_of_form(hook, ret_link);
+    ret_link->number = (int)number_of(&form, "number", 0); /* of the stream that is gone */
+    ret_link->business_version = (int)number_of(&form, "version", 0);
+    ret_link->started_at_ms = number_of(&form, "started", ret_link->started_at_ms);
+    ret_link->start_offset = number_of(&form, "offset", -1);
+    ret_link->hint = (int)number_of(&form, "hint", -1);
+    (void)snprintf(ret_link->business_id, sizeof(ret_link->business_id), "%s",
+                   business ? business : "");
+    return TL_OK;
+}
+
 void tl_hook_on_rescue(const struct tl_hook *hook)
 {
-    const char *business = tl_http_request_arg(hook->r, "business");
+    struct tl_ingest *ingest = hook->webhook->ingest;
     char again[TL_TOKEN_TEXT_SIZE + 32];
     struct tl_link link;
+    struct tl_error err;
 
     if (tl_hook_is_over(hook)) {
         answer_over(hook);
         return;
     }
-    link_of_form(hook, &link);
-    link.number = (int)number_arg(hook, "number", 0); /* of the stream that is gone */
-    link.business_version = (int)number_arg(hook, "version", 0);
-    link.started_at_ms = number_arg(hook, "started", link.started_at_ms);
-    link.start_offset = number_arg(hook, "offset", -1);
-    link.hint = (int)number_arg(hook, "hint", -1);
-    (void)snprintf(link.business_id, sizeof(link.business_id), "%s", business ? business : "");
+    enum tl_status st = link_of_rescue(hook, tl_http_request_query(hook->r), &link, &err);
+    if (st != TL_OK) {
+        tl_hook_respond_problem(ingest, hook->kind, hook->x, tl_http_status_of(st), "Bad link",
+                                err.msg);
+        return;
+    }
     (void)snprintf(again, sizeof(again), "%s", tl_http_request_target(hook->r));
     char *try = strstr(again, "&try=");
     if (try)
@@ -189,14 +210,22 @@ void tl_hook_on_rescue(const struct tl_hook *hook)
 
 /* ---- the fallback ---- */
 
-/* When it was our action URL that failed, ErrorUrl has its link. False: it has none. */
+/* When it was our action URL that failed, or the watchdog's, ErrorUrl has its link. False: it has none. */
 static bool link_of_failed_url(const struct tl_hook *hook, struct tl_link *ret_link,
                                char ret_again[TL_TOKEN_TEXT_SIZE + 32])
 {
+    static const char rescue[] = "/twilio/rescue?";
     char token[TL_TOKEN_TEXT_SIZE];
-    const char *at = strstr(tl_hook_get(hook, "ErrorUrl", ""), "?t=");
+    const char *url = tl_hook_get(hook, "ErrorUrl", ""), *at = strstr(url, rescue);
     struct tl_error err;
 
+    if (at) {
+        if (link_of_rescue(hook, at + strlen(rescue), ret_link, &err) != TL_OK)
+            return false;
+        (void)snprintf(ret_again, TL_TOKEN_TEXT_SIZE + 32, "%.*s", (int)strcspn(at, "#"), at);
+        return true;
+    }
+    at = strstr(url, "?t=");
     if (!at)
         return false;
     at += 3;

@@ -1,10 +1,12 @@
 """The watchdog: a call whose stream is gone comes back, though the telephone network does not ask."""
+import base64
 import contextlib
 import json
 import os
 import signal
 import urllib.parse
 import uuid
+import xml.etree.ElementTree as xml
 
 import pytest
 
@@ -146,6 +148,35 @@ def test_a_call_that_is_over_though_nobody_said_so(stack, faults):
     found, = [e for e in events if e["changed"] and e["changed"]["reason"] == "found_over"]
     assert found["changed"]["state"] == "COMPLETED" and found["producer"].startswith("telephony-")
     assert len(call.report()["streams"]) == 1
+
+
+
+def link_in(twiml):
+    """The fields of the signed key of a stream (ingest/webhook/link.c): anybody can read them."""
+    key = xml.fromstring(twiml).find("Connect/Stream/Parameter").get("value").partition(".")[0]
+    data, fields = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)), []
+    while data:
+        fields.append(data[1:1 + data[0]].decode())
+        data = data[1 + data[0]:]
+    names = ("call_sid", "business", "from", "to", "version", "number", "direction", "started", "offset",
+             "hint")
+    return dict(zip(names, fields))
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_ingest_goes_on_with_what_a_rescue_tells_it(stack, failed):
+    """Asked by the URL of a rescue, or by the fallback when that URL could not be had."""
+    sid, number = "CA" + uuid.uuid4().hex, stack.businesses["lasting"]
+    url = "/twilio/rescue?number=4&business=lasting&version=1&started=1700000000123&offset=77&hint=1"
+    form = callers.voice_form(sid, number, status="in-progress")
+    with contextlib.closing(callers.Webhooks(stack)) as webhooks:
+        if failed:
+            form |= {"ErrorCode": "11200", "ErrorUrl": callers.public_url(stack) + url + "#rc=2"}
+        status, twiml = webhooks.post("/twilio/fallback" if failed else url, form)
+    assert status == 200
+    assert link_in(twiml) == {
+        "call_sid": sid, "business": "lasting", "from": form["From"], "to": number, "version": "1",
+        "number": "5", "direction": "1", "started": "1700000000123", "offset": "77", "hint": "1"}
 
 
 # ---- one telephone network that does not move by itself: what telephony alone does ----
