@@ -8,8 +8,9 @@
 #include "ingest/media/leg.h"
 #include "ingest/media/media_internal.h"
 
-#define DRAINS_TOO_LONG_MS 8000 /* a conversation that drains: its hand-over must have been lost   \
-                                 */
+#define DRAINS_TOO_LONG_MS                                                                         \
+    8000 /* a conversation that drains: its hand-over must have been lost                          \
+          */
 
 static const struct tl_peer *peer_of(const struct tl_leg *leg, int conversation)
 {
@@ -233,6 +234,8 @@ static void send_started(struct tl_leg *leg)
     leg->draining_since_ms = 0;
     tl_counter_add(tl_counter_of(&ingest->metrics.claims, leg->move.cause), 1);
     tl_media_given(leg->media, leg);
+    if (leg->conversation != leg->link.hint)
+        tl_media_moved(leg->media, leg);
     tl_leg_tell_move(leg);
     if (leg->backlog.len)
         tl_media_touch(leg->media, leg);
@@ -345,8 +348,22 @@ static void number_leg(struct tl_leg *leg)
     send_given(leg, 0, on_numbered);
 }
 
+/* The URL names the conversation that it was first given to; the log, that holds it now. */
+static void correct_hint(struct tl_leg *leg)
+{
+    int conversation;
+    int64_t epoch;
+
+    if (!tl_whereabouts_get(leg->media->whereabouts, &leg->call_uuid, &conversation, &epoch))
+        return;
+    const struct tl_peer *peer = peer_of(leg, conversation);
+    if (peer && peer->epoch == epoch)
+        leg->link.hint = conversation;
+}
+
 void tl_leg_claim(struct tl_leg *leg, const char *cause)
 {
+    correct_hint(leg);
     begin_move(leg, cause, "");
     number_leg(leg);
 }

@@ -253,6 +253,13 @@ static void play_item(struct tl_media *media, const struct tl_playback_batch *ba
 {
     struct tl_leg *leg = NULL;
 
+    if (item->kind == TL_PLAYBACK_KIND_MOVED) {
+        const struct tl_claim claim = {
+            .number = item->number, .offset = item->offset, .session = item->session};
+        tl_whereabouts_put(media->whereabouts, &item->call_id, &claim, batch->conversation,
+                           batch->conversation_epoch);
+        return;
+    }
     if (*item->stream_sid)
         HASH_FIND_STR(media->by_stream, item->stream_sid, leg);
     if (leg)
@@ -366,6 +373,45 @@ void tl_media_given(struct tl_media *media, const struct tl_leg *leg)
                     leg->conversation, tl_mono_ms() + GIVEN_MS);
 }
 
+void tl_media_moved(struct tl_media *media, const struct tl_leg *leg)
+{
+    struct tl_ingest *ingest = media->ingest;
+    const struct tl_presence_view *view = tl_fleet_view(ingest->fleet);
+    const struct tl_claim claim = {
+        .number = leg->number, .offset = leg->offset, .session = leg->session};
+    struct tl_playback_item item = {.kind = TL_PLAYBACK_KIND_MOVED,
+                                    .call_id = leg->call_uuid,
+                                    .number = leg->number,
+                                    .offset = leg->offset,
+                                    .session = leg->session,
+                                    .stream_sid = "",
+                                    .checkpoint_offset = -1};
+    struct tl_playback_batch batch = {.producer = ingest->name,
+                                      .conversation = leg->conversation,
+                                      .conversation_epoch = leg->conversation_epoch,
+                                      .at = tl_now_ms(),
+                                      .items = &item,
+                                      .items_n = 1};
+    struct tl_error err;
+
+    tl_whereabouts_put(media->whereabouts, &leg->call_uuid, &claim, leg->conversation,
+                       leg->conversation_epoch);
+    for (size_t i = 0; i < view->peers_n; i++) {
+        const struct tl_peer *p = &view->peers[i];
+        if (p->kind != TL_INSTANCE_KIND_INGEST || p->gone || p->number == ingest->number)
+            continue;
+        batch.to_epoch = p->epoch;
+        tl_buf_reset(&media->out);
+        if (tl_record_encode(tl_fleet_schemas(ingest->fleet), TL_RECORD_PLAYBACK_BATCH, &batch,
+                             &media->out, &err) != TL_OK ||
+            tl_producer_send(media->playback, p->number, (struct tl_bytes){0},
+                             (struct tl_bytes){media->out.data, media->out.len}, NULL, NULL, NULL,
+                             &err) != TL_OK) /* its URL's conversation will do then */
+            tl_log_debug(ingest->log, "media.move_not_told", TL_STR("call_id", leg->call_id),
+                         TL_STR("error", err.msg));
+    }
+}
+
 bool tl_media_is_full(const struct tl_media *media)
 {
     return media->streams + (int64_t)media->promises.n >= media->ingest->settings.calls_max;
@@ -471,6 +517,7 @@ enum tl_status tl_media_create(struct tl_ingest *ingest, struct tl_media **ret_m
         abort();
     media->ingest = ingest;
     media->mailbox_offset_read = -1;
+    media->whereabouts = tl_whereabouts_create();
     tl_buf_init(&media->out, RECORD_BYTES_MAX);
     tl_buf_init(&media->frame, RECORD_BYTES_MAX);
     struct tl_kafka *kafka = tl_fleet_kafka(ingest->fleet);
@@ -480,6 +527,8 @@ enum tl_status tl_media_create(struct tl_ingest *ingest, struct tl_media **ret_m
     enum tl_status st = tl_producer_create(kafka, &producer, &media->producer, err);
     if (st == TL_OK)
         st = tl_producer_topic(media->producer, "media.v1", &media->mailboxes, err);
+    if (st == TL_OK)
+        st = tl_producer_topic(media->producer, "playback.v1", &media->playback, err);
     if (st == TL_OK)
         st =
             tl_producer_topic(tl_fleet_events(ingest->fleet), "commands.v1", &media->commands, err);
@@ -512,6 +561,7 @@ void tl_media_destroy(struct tl_media *media)
         tl_leg_orphan(leg);
     }
     tl_promises_finish(&media->promises);
+    tl_whereabouts_destroy(media->whereabouts);
     tl_arena_finish(&media->arena);
     tl_buf_finish(&media->out);
     tl_buf_finish(&media->frame);

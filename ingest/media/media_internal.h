@@ -5,6 +5,7 @@
 #include "ingest/media/leg.h"
 #include "ingest/media/media.h"
 #include "ingest/media/promises.h"
+#include "ingest/media/whereabouts.h"
 #include "kafka/producer.h"
 #include "kafka/tail.h"
 #include "net/timer.h"
@@ -29,7 +30,8 @@ struct tl_media {
     struct tl_producer *producer;
     struct tl_producer_topic *mailboxes; /* media.v1 */
     struct tl_producer_topic *commands;
-    struct tl_tail *tail; /* the own mailbox in playback.v1 */
+    struct tl_producer_topic *playback; /* of the other ingests */
+    struct tl_tail *tail;               /* the own mailbox in playback.v1 */
     int64_t mailbox_offset_read;
     struct tl_timer flush_timer, check_timer;
     struct tl_arena arena;
@@ -37,6 +39,7 @@ struct tl_media {
     struct tl_buf frame; /* message being written to a socket */
     int64_t streams;
     struct tl_promises promises;
+    struct tl_whereabouts *whereabouts;
     struct tl_media_ended ended[TL_MEDIA_ENDED_MAX]; /* ring */
     size_t ended_next;
     int64_t drain_began_ms; /* 0: not draining */
@@ -57,6 +60,9 @@ void tl_media_end_call(struct tl_media *media, const struct tl_leg *leg, const c
 
 /** The leg was given: it takes room of its own from the next heartbeat of its conversation on. */
 void tl_media_given(struct tl_media *media, const struct tl_leg *leg);
+
+/** The leg is with another conversation than its URL says: all ingests are told. */
+void tl_media_moved(struct tl_media *media, const struct tl_leg *leg);
 
 /** The leg's socket is closed. */
 void tl_media_ended(struct tl_media *media, const struct tl_leg *leg);

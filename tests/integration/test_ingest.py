@@ -281,6 +281,26 @@ def test_each_move_is_one_line_that_tells_its_story(stack):
     assert resumed["gap_between"] in ("frames", "document")
 
 
+def test_a_call_comes_back_to_its_last_holder(stack):
+    """Its URL names the conversation that had it first. That one died, and lives again; the call is
+    another one's since, and stays there when its ingest dies."""
+    call = place(stack, talk(HOURS, SHOES), stack.businesses["shop"])
+    wait_for(lambda: heard(call.report()), "the greeting is heard")
+    first = callers.conversation_of(call)
+    stack.kill(first)
+    wait_for(lambda: callers.conversation_of(call) != first, "another one has it")
+    holder = callers.conversation_of(call)
+    stack.start_one(first)
+    victim = callers.ingest_of(call)
+    stack.kill(victim)
+    stack.start_one(victim, wait=False)
+    started = call.wait_event("session_started", which=lambda e: e["claim"]["number"] == 2)
+    stack.wait_ready(victim)
+    call.wait_closed()
+    assert f"conversation-{started['session_started']['mailbox']}" == holder
+    assert started["session_started"]["cause"] == "attachment", "with its AI session, not from the log"
+
+
 PARCEL = "When will my parcel arrive?"  # answered with numbers, which are undecided for three seconds
 
 
