@@ -234,7 +234,7 @@ static void send_started(struct tl_leg *leg)
     leg->draining_since_ms = 0;
     tl_counter_add(tl_counter_of(&ingest->metrics.claims, leg->move.cause), 1);
     tl_media_given(leg->media, leg);
-    if (leg->conversation != leg->link.hint)
+    if (leg->conversation != leg->link.hint || leg->number > leg->link.number)
         tl_media_moved(leg->media, leg);
     tl_leg_tell_move(leg);
     if (leg->backlog.len)
@@ -351,10 +351,11 @@ static void number_leg(struct tl_leg *leg)
 /* The URL names the conversation that it was first given to; the log, that holds it now. */
 static void correct_hint(struct tl_leg *leg)
 {
-    int conversation;
+    int conversation, number;
     int64_t epoch;
 
-    if (!tl_whereabouts_get(leg->media->whereabouts, &leg->call_uuid, &conversation, &epoch))
+    if (!tl_whereabouts_get(leg->media->whereabouts, &leg->call_uuid, &conversation, &epoch,
+                            &number))
         return;
     const struct tl_peer *peer = peer_of(leg, conversation);
     if (peer && peer->epoch == epoch)

@@ -412,6 +412,16 @@ void tl_media_moved(struct tl_media *media, const struct tl_leg *leg)
     }
 }
 
+int tl_media_number_of(const struct tl_media *media, const char *call_sid)
+{
+    const struct tl_uuid call_id = tl_call_id_of_sid(call_sid);
+    int conversation, number;
+    int64_t epoch;
+
+    return tl_whereabouts_get(media->whereabouts, &call_id, &conversation, &epoch, &number) ? number
+                                                                                            : 0;
+}
+
 bool tl_media_is_full(const struct tl_media *media)
 {
     return media->streams + (int64_t)media->promises.n >= media->ingest->settings.calls_max;

@@ -39,6 +39,10 @@ bool tl_media_is_empty(const struct tl_media *media);
  * to it. */
 int tl_media_choose(struct tl_media *media, const char *call_sid, int not_number);
 
+/** Number of the newest attachment of the call that was heard of here; 0: none. A leg that claimed above
+ *  another one has a higher one than its URLs tell. */
+int tl_media_number_of(const struct tl_media *media, const char *call_sid);
+
 bool tl_media_is_full(const struct tl_media *media); /* holds, or has promised, all that it may */
 
 int64_t tl_media_streams(const struct tl_media *media); /* open now */

@@ -62,7 +62,7 @@ void tl_whereabouts_put(struct tl_whereabouts *where, const struct tl_uuid *call
 }
 
 bool tl_whereabouts_get(const struct tl_whereabouts *where, const struct tl_uuid *call_id,
-                        int *ret_conversation, int64_t *ret_epoch)
+                        int *ret_conversation, int64_t *ret_epoch, int *ret_number)
 {
     struct row *row;
 
@@ -71,5 +71,6 @@ bool tl_whereabouts_get(const struct tl_whereabouts *where, const struct tl_uuid
         return false;
     *ret_conversation = row->conversation;
     *ret_epoch = row->epoch;
+    *ret_number = row->claim.number;
     return true;
 }

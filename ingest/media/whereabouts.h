@@ -21,8 +21,9 @@ void tl_whereabouts_destroy(struct tl_whereabouts *where); /* accepts NULL */
 void tl_whereabouts_put(struct tl_whereabouts *where, const struct tl_uuid *call_id,
                         const struct tl_claim *claim, int conversation, int64_t epoch);
 
-/** False when nothing was heard of the call. */
+/** False when nothing was heard of the call. `ret_number`: of its newest attachment that was heard
+ * of. */
 bool tl_whereabouts_get(const struct tl_whereabouts *where, const struct tl_uuid *call_id,
-                        int *ret_conversation, int64_t *ret_epoch);
+                        int *ret_conversation, int64_t *ret_epoch, int *ret_number);
 
 #endif

@@ -47,6 +47,8 @@ static bool count_attempt(struct tl_webhook *webhook, struct tl_link *link)
         link->window_start_s = start_s;
         link->window_attempts = n;
     }
+    int known = tl_media_number_of(webhook->ingest->media, link->call_sid);
+    link->number = known > link->number ? known : link->number;
     bool goes = tl_link_next(link, now_s, (int)webhook->ingest->settings.resumes_per_minute);
     tl_attempts_put(webhook->attempts, link->call_sid, link->window_start_s, link->window_attempts);
     return goes;
@@ -62,6 +64,20 @@ static void route(struct tl_ingest *ingest, struct tl_answer *a)
         tl_answer_refuse(a, "unknown_number", NULL, NOT_IN_SERVICE);
     else if (a->link.hint < 0)
         a->link.hint = tl_media_choose(ingest->media, a->link.call_sid, -1);
+}
+
+/* Perhaps its voice webhook reached nobody: the log has to know of the call before its stream
+ * comes, for the watchdog follows what stands there. */
+static void record_unknown(const struct tl_hook *hook, struct tl_answer *a)
+{
+    char call_id[37], event_id[37];
+    struct tl_call_event event = tl_hook_event(hook, call_id, event_id, "fallback");
+    struct tl_changed changed;
+
+    tl_hook_read_changed(hook, &event, &changed);
+    changed.business_version = (struct tl_opt_int){.set = true, .value = a->link.business_version};
+    event.business_id = a->link.business_id;
+    tl_answer_record(a, &event);
 }
 
 static void resume(const struct tl_hook *hook, const struct tl_link *link, const char *again)
@@ -92,7 +108,11 @@ static void resume(const struct tl_hook *hook, const struct tl_link *link, const
                     TL_STR("kind", hook->kind), TL_INT("number", a->link.number),
                     TL_INT("attempts", a->link.window_attempts), TL_STR("refused", a->refusal));
     }
-    tl_answer_now(a);
+    bool is_unknown = a->link.start_offset < 0 && strcmp(hook->kind, "fallback") == 0;
+    if (is_unknown && !a->wait && !a->refusal[0])
+        record_unknown(hook, a);
+    else
+        tl_answer_now(a);
 }
 
 /* The link in a URL that we gave for this call. */
@@ -161,8 +181,9 @@ static int64_t number_of(const struct tl_form *form, const char *name, int64_t f
     return text && *text ? strtoll(text, NULL, 10) : fallback;
 }
 
-/* What the watchdog (sinks/telephony) knows of a call whose stream is gone, from the log. It stands in the
- * URL, `query` up to its end or '#': nobody can make one up, for the network's signature covers it. */
+/* What the watchdog (sinks/telephony) knows of a call whose stream is gone, from the log. It stands
+ * in the URL, `query` up to its end or '#': nobody can make one up, for the network's signature
+ * covers it. */
 static enum tl_status link_of_rescue(const struct tl_hook *hook, const char *query,
                                      struct tl_link *ret_link, struct tl_error *err)
 {
@@ -210,7 +231,8 @@ void tl_hook_on_rescue(const struct tl_hook *hook)
 
 /* ---- the fallback ---- */
 
-/* When it was our action URL that failed, or the watchdog's, ErrorUrl has its link. False: it has none. */
+/* When it was our action URL that failed, or the watchdog's, ErrorUrl has its link. False: it has
+ * none. */
 static bool link_of_failed_url(const struct tl_hook *hook, struct tl_link *ret_link,
                                char ret_again[TL_TOKEN_TEXT_SIZE + 32])
 {

@@ -73,8 +73,11 @@ def test_attempts_by_the_fallback_url_are_bounded(stack):
     other = fallback(hooks, new_sid(), stack.businesses["shop"])
     assert stream_of(other) is not None, "the bound is of each call"
     hooks.close()
-    changed = Call(stack, sid).wait_event("changed")["changed"]
+    call = Call(stack, sid)
+    changed = call.wait_event("changed", which=lambda e: e["changed"]["reason"])["changed"]
     assert (changed["state"], changed["reason"]) == ("FAILED", "too_many_resumes")
+    known = {e["event_id"]: e["changed"]["state"] for e in call.events() if e["changed"]}
+    assert sorted(known.values()) == ["FAILED", "IN_PROGRESS"], "the log knows a call of a fallback"
     assert counted(stack, "resumes_bounded_total", kind="fallback") == before + 1
 
 

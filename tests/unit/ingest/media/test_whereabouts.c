@@ -25,11 +25,12 @@ static void put(struct tl_whereabouts *w, int n, struct tl_claim claim, int conv
 static int get(const struct tl_whereabouts *w, int n)
 {
     const struct tl_uuid id = call(n);
-    int conversation;
+    int conversation, number;
     int64_t epoch;
-    if (!tl_whereabouts_get(w, &id, &conversation, &epoch))
+    if (!tl_whereabouts_get(w, &id, &conversation, &epoch, &number))
         return -1;
     assert_true(epoch == 100 + conversation);
+    assert_int_equal(number, conversation == 4 ? 2 : 1);
     return conversation;
 }
 
