@@ -217,6 +217,7 @@ static void take_started(struct tl_dialog *d, const struct tl_media_batch *batch
 {
     const struct tl_started *s = item->started;
 
+    d->previous_claim = d->claim;
     d->claim = (struct tl_claim){
         .number = item->number, .offset = item->offset, .session = item->session};
     (void)snprintf(d->stream_sid, sizeof(d->stream_sid), "%s", s->stream_sid);
@@ -451,10 +452,11 @@ static void begin_rebuilt(struct tl_dialog *d)
     d->heard_n = -1;
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
     d->wants_greeting = m->utterances == 0 && m->turn == 0;
-    d->wants_continuation = false;
-    d->wants_answer = !tl_talk_is_open(&d->talk, TL_SPEAKER_AI) && m->turns_n &&
-                      m->turns[m->turns_n - 1].speaker == TL_SPEAKER_CUSTOMER;
-    d->end_asked = m->ended_by_us;
+    bool is_open = tl_talk_is_open(&d->talk, TL_SPEAKER_AI); /* what becomes of it, its marks tell */
+    enum tl_speaker last = m->turns_n ? m->turns[m->turns_n - 1].speaker : TL_SPEAKER_UNKNOWN;
+    d->wants_answer = !is_open && last == TL_SPEAKER_CUSTOMER;
+    d->wants_continuation = !is_open && last == TL_SPEAKER_AI && m->is_cut_short;
+    tl_dialog_resume_end(d);
 }
 
 /* The place from which a new AI session hears: behind what is in words. */
@@ -470,6 +472,16 @@ static void hear_again(struct tl_dialog *d)
         d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
         d->heard_n = -1;
     }
+}
+
+/* Another stream comes: of what the AI had sent into the old one, what could be heard until its last frame
+ *  was heard, though no mark says so. */
+static void on_stream_broken(struct tl_dialog *d)
+{
+    if (d->frame_at)
+        tl_talk_on_broken(&d->talk, d->frame_at - d->call_started_at,
+                          d->mark_at ? d->mark_at - d->call_started_at : -1, tl_dialog_now(d));
+    d->frame_at = d->mark_at = 0;
 }
 
 /* One line tells the story of a take-over. */
@@ -500,8 +512,10 @@ void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
     if (how == TL_DIALOG_REBUILT)
         begin_rebuilt(d);
     tl_story_release(d->story);
-    if (how == TL_DIALOG_REATTACHED)
+    if (how == TL_DIALOG_REATTACHED) {
+        on_stream_broken(d);
         tl_talk_resend(&d->talk, tl_dialog_now(d));
+    }
     if (how == TL_DIALOG_HEARS_AGAIN)
         hear_again(d);
     else
@@ -586,8 +600,14 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         on_marked(d, item); /* what was heard is no news of the caller's: it overtakes */
         return;
     }
-    if (!same)
+    if (!same) {
+        on_stream_broken(d);
         d->has_base = false;
+    }
+    if (item->kind == TL_MEDIA_KIND_FRAME)
+        d->frame_at = item->at_ms;
+    else if (item->kind == TL_MEDIA_KIND_MARK)
+        d->mark_at = item->at_ms;
     d->heard_claim = item->claim;
     d->heard_n = item->n;
     switch (item->kind) {

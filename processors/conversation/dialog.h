@@ -69,7 +69,7 @@ struct tl_dialog {
     int64_t handed_over_ms; /* monotonic: when ingest was last asked to move the leg */
 
     /* who and where */
-    struct tl_claim claim;
+    struct tl_claim claim, previous_claim;
     char stream_sid[64], call_sid[64], business_id[64], from_number[64], to_number[64], leg[16];
     int business_version;
     enum tl_direction direction;
@@ -104,6 +104,7 @@ struct tl_dialog {
     int64_t stream_base_ms;      /* call time of the stream's timestamp 0 */
     bool has_base;
     int64_t last_frame_ms;       /* monotonic */
+    int64_t frame_at, mark_at;   /* wall clock: newest frame, newest mark of the present stream; 0 */
     struct tl_buf early;         /* sound for a session that is not ready */
     bool only_listens;           /* up to listen_to it was answered: the AI transcribes it only */
     struct tl_position listen_to;
@@ -134,6 +135,7 @@ struct tl_dialog {
     int silence_prompts;
     bool wants_end, end_asked; /* by us: goodbye is being said; the intent is written */
     char end_reason[64], end_call_id[64];
+    char goodbye_id[40]; /* of the open intent to say it; "": none */
     bool stopped;
     int64_t ending_since_ms;
     int64_t heard_out_ms; /* monotonic: silence was appended behind the last sound; 0: not yet */
@@ -208,6 +210,10 @@ bool tl_dialog_ai_is_coming(const struct tl_dialog *dialog);
 void tl_dialog_ai_on_answered(struct tl_dialog *dialog, const char *heard, bool unfinished);
 bool tl_dialog_ai_is_at_pause(const struct tl_dialog *dialog); /* nobody speaks or is about to */
 void tl_dialog_ai_tick(struct tl_dialog *dialog, int64_t now_ms);
+#define TL_SAY_GOODBYE "say_goodbye"                      /* name of that intent */
+void tl_dialog_want_end(struct tl_dialog *dialog, const char *reason); /* once goodbye was heard */
+void tl_dialog_keep_on(struct tl_dialog *dialog); /* the caller goes on talking: no goodbye yet */
+void tl_dialog_resume_end(struct tl_dialog *dialog); /* from the memory */
 void tl_dialog_ask_end(struct tl_dialog *dialog, const char *reason, const char *sentence,
                        const char *dial_number);
 

@@ -456,7 +456,7 @@ static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
     d->silence_prompts = 0;
     d->answer_due_ms = 0;
     if (d->wants_end && !d->end_asked)
-        d->wants_end = false; /* they go on talking: no goodbye yet */
+        tl_dialog_keep_on(d);
     const struct tl_business *b = tl_dialog_business(d);
     bool cut = tl_talk_on_speech_started(&d->talk, item_id, audio_ms, tl_dialog_now(d));
     if (cut && b && b->response_delay_ms > 0)
@@ -526,8 +526,8 @@ static void on_tool(void *arg, const char *provider_call_id, const char *name, c
 
     (void)arguments; /* end_call has a reason for the model's own sake; none of it is needed */
     if (strcmp(name, "end_call") == 0) { /* once goodbye has been heard: see the tick */
-        d->wants_end = true;
         (void)snprintf(d->end_call_id, sizeof(d->end_call_id), "%s", provider_call_id);
+        tl_dialog_want_end(d, "ended_by_ai");
         driver_of(d)->tool_output(d->speech, provider_call_id,
                                   "{\"status\":\"ending\",\"next\":\"say goodbye\"}",
                                   !d->response_has_words); /* nobody is cut off without a word */
@@ -728,9 +728,8 @@ static void tick_silence(struct tl_dialog *d, int64_t now_ms)
         return;
     int64_t silent_s = (now_ms - d->last_words_ms) / 1000;
     if (b->silence_end_s > 0 && silent_s >= b->silence_end_s) {
-        d->wants_end = true;
         d->last_words_ms = now_ms;
-        (void)snprintf(d->end_reason, sizeof(d->end_reason), "silence");
+        tl_dialog_want_end(d, "silence");
         respond(d, tl_prompt_goodbye);
     } else if (b->silence_prompt_s > 0 && silent_s >= (int64_t)b->silence_prompt_s *
                                                           (d->silence_prompts + 1)) {
@@ -741,10 +740,11 @@ static void tick_silence(struct tl_dialog *d, int64_t now_ms)
 
 static void tick_goodbye(struct tl_dialog *d)
 {
-    bool is_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
+    bool is_answering = d->wants_answer || d->wants_continuation || d->wants_greeting ||
+                        (d->speech_ready && driver_of(d)->is_answering(d->speech));
 
     if (d->wants_end && !d->end_asked && !is_answering && tl_talk_is_idle(&d->talk))
-        tl_dialog_ask_end(d, d->end_reason[0] ? d->end_reason : "ended_by_ai", NULL, NULL);
+        tl_dialog_ask_end(d, d->end_reason, NULL, NULL);
 }
 
 void tl_dialog_ai_tick(struct tl_dialog *d, int64_t now_ms)

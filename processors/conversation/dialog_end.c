@@ -13,12 +13,79 @@
 #define FINALS_WAIT_MS 10000 /* for the last transcripts */
 #define STATE_WAIT_MS 60000  /* for a final state; then telephony closes */
 
+static void write_intent(struct tl_dialog *d, struct tl_tool_intent *intent)
+{
+    struct tl_call_event event = {.tool_intent = intent};
+
+    intent->answers_to = d->has_talk && d->talk.has_answers_to ? &d->talk.answers_to : NULL;
+    intent->provider_call_id = d->end_call_id[0] ? d->end_call_id : NULL;
+    tl_dialog_send(d, &event);
+    (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
+}
+
+static void settle_goodbye(struct tl_dialog *d, enum tl_tool_status status)
+{
+    struct tl_tool_result result = {.intent_id = d->goodbye_id, .status = status, .output = "{}"};
+    struct tl_call_event event = {.tool_result = &result};
+
+    if (!d->goodbye_id[0])
+        return;
+    tl_dialog_send(d, &event);
+    (void)tl_memory_take(&d->memory, &event);
+    d->goodbye_id[0] = '\0';
+}
+
+/* Decided, but the caller is to hear goodbye first: a successor must know of it. */
+void tl_dialog_want_end(struct tl_dialog *d, const char *reason)
+{
+    struct tl_uuid id = tl_uuid_v4();
+    struct tl_tool_intent intent = {.intent_id = d->goodbye_id, .name = TL_SAY_GOODBYE};
+
+    d->wants_end = true;
+    if (d->goodbye_id[0])
+        return;
+    (void)snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
+    tl_uuid_format(&id, d->goodbye_id);
+    json_t *arguments = json_pack("{s:s}", "reason", reason);
+    char *text = json_dumps(arguments, JSON_COMPACT);
+    intent.arguments = text ? text : "{}";
+    write_intent(d, &intent);
+    free(text);
+    json_decref(arguments);
+}
+
+void tl_dialog_keep_on(struct tl_dialog *d)
+{
+    d->wants_end = false;
+    settle_goodbye(d, TL_TOOL_STATUS_ABANDONED);
+}
+
+/* A predecessor had decided it. */
+void tl_dialog_resume_end(struct tl_dialog *d)
+{
+    const struct tl_memory *m = &d->memory;
+
+    d->end_asked = m->ended_by_us;
+    d->wants_end = false;
+    d->goodbye_id[0] = '\0';
+    for (size_t i = 0; i < m->intents_n; i++) {
+        if (strcmp(m->intents[i].name, TL_SAY_GOODBYE) != 0)
+            continue;
+        json_t *arguments = json_loads(m->intents[i].arguments, 0, NULL);
+        const char *reason = json_string_value(json_object_get(arguments, "reason"));
+        (void)snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason ? reason : "ended_by_ai");
+        (void)snprintf(d->goodbye_id, sizeof(d->goodbye_id), "%s", m->intents[i].intent_id);
+        d->wants_end = true;
+        json_decref(arguments);
+    }
+}
+
 void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sentence,
                        const char *dial_number)
 {
-    struct tl_call_event event = {0};
     struct tl_uuid id = tl_uuid_v4();
     char intent_id[TL_UUID_TEXT_LEN + 1];
+    struct tl_tool_intent intent = {.intent_id = intent_id, .name = "end_call"};
 
     if (d->end_asked)
         return;
@@ -28,17 +95,11 @@ void tl_dialog_ask_end(struct tl_dialog *d, const char *reason, const char *sent
     if (dial_number && *dial_number)
         (void)json_object_set_new(arguments, "dial_number", json_string(dial_number));
     char *text = json_dumps(arguments, JSON_COMPACT);
+    intent.arguments = text ? text : "{}";
     tl_uuid_format(&id, intent_id);
-    struct tl_tool_intent intent = {
-        .intent_id = intent_id,
-        .name = "end_call",
-        .arguments = text ? text : "{}",
-        .answers_to = d->has_talk && d->talk.has_answers_to ? &d->talk.answers_to : NULL,
-        .provider_call_id = d->end_call_id[0] ? d->end_call_id : NULL};
-    event.tool_intent = &intent;
-    tl_dialog_send(d, &event);
+    write_intent(d, &intent);
+    settle_goodbye(d, TL_TOOL_STATUS_DONE);
     d->end_asked = true;
-    (void)tl_memory_take(&d->memory, &event); /* open until its result comes */
     tl_log_info(d->conversation->log, "call.end_asked", TL_STR("call_id", d->call_id),
                 TL_STR("reason", reason), TL_BOOL("sentence", sentence != NULL));
     free(text);
@@ -50,9 +111,9 @@ static void write_closed(struct tl_dialog *d)
     struct tl_call_event event = {0};
     bool is_failed = d->memory.state == TL_CALL_STATE_FAILED;
     struct tl_closed closed = {.state = is_failed ? TL_CALL_STATE_FAILED : TL_CALL_STATE_COMPLETED,
-                               .reason = d->end_reason[0] ? d->end_reason
-                                         : d->end_asked   ? "ended_by_ai"
-                                                          : "caller_hung_up",
+                               .reason = !d->end_asked      ? "caller_hung_up"
+                                         : d->end_reason[0] ? d->end_reason
+                                                            : "ended_by_ai",
                                .duration_s = (int32_t)(tl_dialog_now(d).call_ms / 1000),
                                .utterances = d->memory.utterances};
 
@@ -69,7 +130,8 @@ void tl_dialog_on_event(struct tl_dialog *d, const struct tl_call_event *event)
 {
     if (event->changed)
         d->memory.state = tl_call_state_advance(d->memory.state, event->changed->state);
-    if (event->closed) {
+    bool counts = !event->claim || tl_claim_compare(event->claim, &d->claim) >= 0;
+    if (event->closed && counts) {
         tl_dialog_drop(d, "closed_by_other");
         return;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "call/claim.h"
 #include "processors/conversation/dialog.h"
 
 #define KEYED_PAUSE_MS 3000 /* between two keys: then the digits are complete */
@@ -137,17 +138,37 @@ static size_t list_intents(const struct tl_memory *m, struct tl_open_intent *ret
     return m->intents_n;
 }
 
+/* The own mailbox, and those of others that may hold sound which is not in the log as words: also such as
+ *  were given the call and never took it up. */
+static size_t list_given(const struct tl_dialog *d, struct tl_given_mailbox *ret)
+{
+    const struct tl_memory *m = &d->memory;
+    const struct tl_claim worded = {.number = d->talk.media_to.position.number,
+                                    .offset = d->talk.media_to.position.offset};
+    size_t n = 0;
+
+    ret[n++] = (struct tl_given_mailbox){.mailbox = d->conversation->number,
+                                         .mailbox_epoch = tl_fleet_epoch(d->conversation->fleet),
+                                         .number = d->claim.number,
+                                         .offset = d->claim.offset,
+                                         .stream_sid = d->stream_sid};
+    for (size_t i = 0; i < m->given_n; i++)
+        if (tl_attachment_compare(&m->given[i].claim, &worded) >= 0)
+            ret[n++] = (struct tl_given_mailbox){.mailbox = m->given[i].mailbox,
+                                                 .mailbox_epoch = m->given[i].mailbox_epoch,
+                                                 .number = m->given[i].claim.number,
+                                                 .offset = m->given[i].claim.offset,
+                                                 .stream_sid = m->given[i].stream_sid};
+    return n;
+}
+
 void tl_dialog_write_checkpoint(struct tl_dialog *d)
 {
     struct tl_call_event event = {0};
     struct tl_memory *m = &d->memory;
     struct tl_history_turn history[TL_MEMORY_TURNS_MAX + 1];
     struct tl_open_intent intents[TL_MEMORY_INTENTS_MAX];
-    struct tl_given_mailbox given = {.mailbox = d->conversation->number,
-                                     .mailbox_epoch = tl_fleet_epoch(d->conversation->fleet),
-                                     .number = d->claim.number,
-                                     .offset = d->claim.offset,
-                                     .stream_sid = d->stream_sid};
+    struct tl_given_mailbox given[TL_MEMORY_GIVEN_MAX + 1];
     struct tl_checkpoint checkpoint = {.history = history,
                                        .history_n = list_history(m, history),
                                        .summary = m->summary,
@@ -159,8 +180,8 @@ void tl_dialog_write_checkpoint(struct tl_dialog *d)
                                        .media_offset = -1,
                                        .turn = d->talk.turn,
                                        .state = m->state,
-                                       .given = &given,
-                                       .given_n = 1};
+                                       .given = given,
+                                       .given_n = list_given(d, given)};
 
     if (!tl_talk_is_idle(&d->talk) || !d->talk.has_media_to)
         return; /* between turns nothing is open: a checkpoint is short then */

@@ -215,6 +215,15 @@ static void take_utterance(struct tl_memory *m, const struct tl_utterance *u)
             break;
         }
     take_media_to(m, u->media_to, u->media_mailbox, u->media_offset);
+    m->is_cut_short = u->speaker == TL_SPEAKER_AI && u->interrupted;
+    if (u->speaker == TL_SPEAKER_CUSTOMER && u->media_to) {
+        m->caller_to = *u->media_to;
+        m->has_caller_to = true;
+    }
+    if (u->speaker == TL_SPEAKER_AI && u->heard_ms > 0 && !u->interrupted) {
+        m->ai_ms += u->heard_ms;
+        m->ai_bytes += (int64_t)strlen(u->text);
+    }
     for (size_t i = 0; i < m->turns_n; i++)
         if (strcmp(m->turns[i].utterance_id, u->utterance_id) == 0)
             return; /* sent again: nobody knew whether it stood in the log */
@@ -311,6 +320,10 @@ static void take_checkpoint(struct tl_memory *m, const struct tl_call_event *eve
         take_given(m, &given);
     }
     take_media_to(m, c->media_to, c->media_mailbox, c->media_offset);
+    if (m->has_media_to && m->turns_n && m->turns[m->turns_n - 1].speaker == TL_SPEAKER_CUSTOMER) {
+        m->caller_to = m->media_to;
+        m->has_caller_to = true;
+    }
     take_answers_to(m, c->answers_to);
     m->turn = c->turn;
     m->state = tl_call_state_advance(m->state, c->state);

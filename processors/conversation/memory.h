@@ -72,6 +72,10 @@ struct tl_memory {
     int media_mailbox;
     int64_t media_offset;
     struct tl_position answers_to; /* the newest position that was answered */
+    bool has_caller_to;
+    struct tl_position caller_to;  /* end of the caller's newest turn */
+    bool is_cut_short;             /* the AI spoke last, and was not heard to its end */
+    int64_t ai_ms, ai_bytes;       /* sound and words of the AI that were heard whole */
     bool has_keyed_to;
     struct tl_position keyed_to;   /* keys up to here are in the log */
     int turn;             /* newest */

@@ -391,6 +391,18 @@ static void look_for_foreign(struct tl_recall *r, const struct tl_call_event *ev
         r->foreign = true;
 }
 
+/* Or before our own last one, under an attachment between the two: of two sockets at once? */
+static bool had_foreign(const struct tl_dialog *d)
+{
+    for (size_t i = 0; i < d->memory.given_n; i++) {
+        const struct tl_memory_given *g = &d->memory.given[i];
+        if (tl_attachment_compare(&g->claim, &d->previous_claim) > 0 &&
+            tl_attachment_compare(&g->claim, &d->claim) < 0)
+            return true;
+    }
+    return false;
+}
+
 static void on_log_record(void *arg, const struct tl_record *record)
 {
     struct tl_recall *r = arg;
@@ -446,7 +458,7 @@ static void on_log_done(void *arg, enum tl_status status, const struct tl_error 
         fail(r, "log");
     } else if (!r->only_check) {
         on_log_read(r);
-    } else if (r->foreign) {
+    } else if (r->foreign || had_foreign(d)) {
         r->only_check = false;
         tl_dialog_forget_talk(d);
         d->claimed_at = tl_now_ms();

@@ -16,6 +16,8 @@
 #define TEXT_BYTES_MAX (60u << 10)
 #define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
+#define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
+#define MS_PER_BYTE 70.0         /* of a voice of which nothing was heard yet */
 #define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
 
 struct tl_talk_turn {
@@ -105,14 +107,19 @@ static enum tl_redact_side side_of(enum tl_speaker speaker)
 }
 
 /* Of the AI's words what was heard of its sound, up to the last whole word. */
-static size_t heard_len(const struct tl_talk_turn *t)
+static size_t heard_len(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
     int64_t heard = t->heard_ms * 8;
     const char *text = t->text.data ? (const char *)t->text.data : "";
+    double share = t->generated ? (double)heard / (double)t->generated : 0;
 
-    if (!t->generated || heard >= t->generated - PIECE_BYTES / 2)
+    if (t->of_predecessor && !t->complete) /* its words ran ahead of its sound, of which the rest is not known */
+        share = (double)t->heard_ms / (talk->ai_ms_per_byte * (double)(t->text.len + 1));
+    else if (!t->generated || heard >= t->generated - PIECE_BYTES / 2)
         return t->generated || t->of_predecessor ? t->text.len : t->heard_ms ? t->text.len : 0;
-    size_t len = (size_t)((double)t->text.len * (double)heard / (double)t->generated);
+    if (share >= 1)
+        return t->text.len;
+    size_t len = (size_t)((double)t->text.len * share);
     while (len && text[len] != ' ')
         len--;
     return len;
@@ -281,7 +288,7 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         } else if (!t->transcribed) {
             t->failed = true;
         }
-        const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(t) : t->text.len);
+        const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(talk, t) : t->text.len);
         if (t->of_predecessor && tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
             talk->on->answered(talk->arg, tl_buf_str(&talk->redacted.text), unfinished);
         if (tl_redactor_final(talk->redactor, &u, now.mono_ms, &err) == TL_OK)
@@ -642,7 +649,7 @@ static void tell_open(struct tl_talk *talk, const struct tl_talk_turn *t, tl_tal
 {
     bool is_final = t->turn <= talk->final_turn;
     const struct tl_redact_utterance u =
-        to_redact(t, is_ai(t) && is_final ? heard_len(t) : t->text.len);
+        to_redact(t, is_ai(t) && is_final ? heard_len(talk, t) : t->text.len);
     struct tl_error err;
 
     if (t->of_predecessor && !is_final)
@@ -738,6 +745,30 @@ void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now 
         drop_heard(t);
     }
     pump_sound(talk, now);
+    pump_finals(talk, now);
+}
+
+void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, struct tl_talk_now now)
+{
+    struct tl_talk_turn *t;
+    int64_t from_ms = mark_ms; /* up to there all is accounted for */
+
+    DL_FOREACH (talk->turns, t) {
+        if (!is_ai(t) || t->cut)
+            continue;
+        int64_t sent_ms = (t->of_predecessor ? t->generated : t->released) / 8;
+        if (from_ms < t->start_ms)
+            from_ms = t->start_ms + PLAY_LATE_MS;
+        int64_t heard_ms = t->heard_ms + (end_ms > from_ms ? end_ms - from_ms : 0);
+        heard_ms = heard_ms < sent_ms ? heard_ms : sent_ms;
+        if (heard_ms > t->heard_ms) {
+            from_ms += heard_ms - t->heard_ms;
+            t->heard_ms = heard_ms;
+            drop_heard(t);
+        }
+        if (t->of_predecessor)
+            t->last_mark_ms = now.mono_ms - PREDECESSOR_WAIT_MS - 1;
+    }
     pump_finals(talk, now);
 }
 
@@ -839,7 +870,8 @@ void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void
                   struct tl_redactor *redactor, struct tl_ear *ear)
 {
     *talk = (struct tl_talk){.on = on, .arg = arg, .redactor = redactor, .ear = ear,
-                             .play_ahead_ms = 10000, .transcript_wait_ms = 10000};
+                             .play_ahead_ms = 10000, .transcript_wait_ms = 10000,
+                             .ai_ms_per_byte = MS_PER_BYTE};
     tl_redacted_init(&talk->redacted);
 }
 
@@ -896,8 +928,15 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
     talk->media_to = (struct tl_ear_place){.position = m->media_to,
                                            .mailbox = m->media_mailbox,
                                            .mailbox_offset = m->media_offset};
-    talk->has_answers_to = talk->has_answered_to = m->has_answers_to;
-    talk->answers_to = talk->answered_to = m->answers_to;
+    talk->has_answered_to = m->has_answers_to;
+    talk->answered_to = m->answers_to;
+    talk->has_answers_to = m->has_answers_to || m->has_caller_to;
+    talk->answers_to = m->has_caller_to && (!m->has_answers_to ||
+                                            tl_position_compare(&m->caller_to, &m->answers_to) > 0)
+                           ? m->caller_to
+                           : m->answers_to;
+    if (m->ai_bytes)
+        talk->ai_ms_per_byte = (double)m->ai_ms / (double)m->ai_bytes;
     for (size_t i = 0; i < m->turns_n; i++) {
         const struct tl_redact_utterance u = {.side = side_of(m->turns[i].speaker),
                                               .text = m->turns[i].text,

@@ -53,6 +53,7 @@ struct tl_talk {
     int turn;                     /* newest */
     int final_turn;               /* newest that is final */
     bool listens;                 /* only what was answered already is heard, once more */
+    double ai_ms_per_byte;        /* of the AI's voice in this call: sound for a byte of its words */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
     bool has_media_to, has_answers_to, has_answered_to;
@@ -108,6 +109,11 @@ bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_posit
 void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *turn, bool ok,
                              struct tl_talk_now now);
 void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now);
+
+/** The stream broke off after a frame at `end_ms`, with the newest mark at `mark_ms` (-1: none), in call
+ *  time: sound plays on between two marks, so what fits between mark and end was heard. No mark of it
+ *  comes any more. */
+void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, struct tl_talk_now now);
 
 /** A new socket: what was sent and not heard is sent again. */
 void tl_talk_resend(struct tl_talk *talk, struct tl_talk_now now);

@@ -755,6 +755,10 @@ static void flush_writes_what_is_held_masked(void **state)
 
 /* ---- sockets and sessions that end ---- */
 
+static void go_on(struct talk_fixture *f, enum tl_speaker speaker, const char *text, int64_t len_ms);
+static void go_on_with(struct talk_fixture *f, enum tl_speaker speaker, const char *text,
+                       int64_t len_ms, bool complete);
+
 static void resend_sends_what_was_not_heard_again(void **state)
 {
     struct talk_fixture *f = *state;
@@ -772,6 +776,56 @@ static void resend_sends_what_was_not_heard_again(void **state)
     mark(f, "1.1.1000");
     talk_assert(f, "final 1 ai 1000ms \"Tea and cakes with jams\"\n"
                    "remember 1 ai a \"Tea and cakes with jams\"\n");
+}
+
+/* Call time 1000 is when its sound began: the last mark at 1450, the last frame at 1700. */
+static void what_played_on_behind_the_last_mark_is_not_sent_again(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Tea and cakes with jams", 1000);
+    done(f, "a");
+    talk_log_all(f);
+    mark(f, "1.0.400");
+    assert_played(f, 0, 1000);
+    talk_forget(f);
+    tl_talk_on_broken(&f->talk, 1700, 1450, f->now);
+    tl_talk_resend(&f->talk, f->now);
+    talk_assert(f, "play 200\nmark 1.1.850\nplay 150\nmark 1.1.1000\n");
+    assert_played(f, 650, 1000);
+}
+
+static void without_a_mark_sound_is_taken_to_begin_late(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Tea and cakes with jams", 1000);
+    done(f, "a");
+    talk_log_all(f);
+    assert_played(f, 0, 1000);
+    talk_forget(f);
+    tl_talk_on_broken(&f->talk, 1700, -1, f->now);
+    tl_talk_resend(&f->talk, f->now);
+    assert_played(f, 500, 1000);
+}
+
+static void no_more_plays_on_than_was_sent(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
+    mark(f, "5.0.400");
+    tl_talk_on_broken(&f->talk, 9000, 1000, f->now);
+    talk_assert(f, "answered \"Tea and cakes with\"\n"
+                   "final 5 ai 800ms \"Tea and cakes with\"\n"
+                   "remember 5 ai  \"Tea and cakes with\"\n");
+}
+
+/* Its words ran ahead of its sound: how much was heard follows from how fast that voice speaks. */
+static void of_an_incomplete_draft_words_count_as_the_voice_is_fast(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on_with(f, TL_SPEAKER_AI, "Tea and cakes with jams for ten people", 800, false);
+    mark(f, "5.0.800");
+    talk_wait(f, 401);
+    talk_assert(f, "unfinished \"Tea and\"\nfinal 5 ai 800ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
 static void resend_of_nothing_sends_nothing(void **state)
@@ -1053,8 +1107,8 @@ static void predecessors_answer_that_was_not_complete_is_unfinished(void **state
     struct talk_fixture *f = *state;
     go_on_with(f, TL_SPEAKER_AI, "Tea and", 400, false);
     mark(f, "5.2.400");
-    talk_assert(f, "unfinished \"Tea and\"\n"
-                   "final 5 ai 400ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
+    talk_assert(f, "unfinished \"Tea\"\n"
+                   "final 5 ai 400ms \"Tea\"\nremember 5 ai  \"Tea\"\n");
 }
 
 static void predecessors_answer_waits_while_marks_come(void **state)
@@ -1396,6 +1450,10 @@ int main(void)
         TEST(undecided_digits_are_held_three_seconds),
         TEST(flush_writes_what_is_held_masked),
         TEST(resend_sends_what_was_not_heard_again),
+        TEST(what_played_on_behind_the_last_mark_is_not_sent_again),
+        TEST(without_a_mark_sound_is_taken_to_begin_late),
+        TEST(no_more_plays_on_than_was_sent),
+        TEST(of_an_incomplete_draft_words_count_as_the_voice_is_fast),
         TEST(resend_of_nothing_sends_nothing),
         TEST(resend_does_not_send_what_was_cut),
         TEST(stop_makes_answers_final_as_heard),
