@@ -285,6 +285,23 @@ def test_a_sentence_with_a_hole(killed):
     assert only(killed, "answer_not_at_ear")[0].evidence["why"] == "a part was left out"
 
 
+def test_silence_between_pieces_is_no_hole(killed):
+    """The ear leaves out silence before sound; a frame is the least that can be lost."""
+    call = next(c for c in killed.calls if any(h.get("from_bytes") for h in c.report["heard"]))
+    rest = next(h for h in call.report["heard"] if h.get("from_bytes"))
+    cut = next(h for h in call.report["heard"] if h["phrase"] == rest["phrase"] and not h.get("from_bytes"))
+    for hole, kinds in ((159, []), (160, ["answer_not_at_ear"])):
+        rest["from_bytes"] = cut["bytes"] + hole
+        rest["bytes"] = rest["of_bytes"] - rest["from_bytes"]
+        assert found(killed) == kinds
+
+
+def test_unknown_sound_without_any_answer(history):
+    call = history.calls[0]
+    sentence(call, NO_PROBLEM).update(phrase=None, voice="unknown", exact=False, sha1="00")
+    assert "sound_unknown" in found(history)
+
+
 def test_a_sentence_that_goes_back_too_far(killed):
     call = next(c for c in killed.calls if any(h.get("from_bytes") for h in c.report["heard"]))
     rest = next(h for h in call.report["heard"] if h.get("from_bytes"))

@@ -1,5 +1,6 @@
 """The lottery of tests/bench/faults: calls at a set rate, faults at random moments, all by one seed."""
 import dataclasses
+import os
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from . import talk_faults
 CALL_NAMESPACE = uuid.UUID("da4fea8e-9f15-483d-83cc-8089accbc5e3")  # lib/base/uuid.c
 PAUSE_S = (0.4, 2.0)  # between a victim being back and the next fault
 HARVEST_EVERY_S = 20.0
+BUSY = 2.0  # load a core at which processes do not get their turn in time
 
 
 @dataclasses.dataclass
@@ -108,6 +110,7 @@ class Lottery:
         self.callers = Callers(stage, args.seed, args.rate)
         self.faults = []
         self.killed = dict.fromkeys(stage.table, 0)
+        self.load = 0.0  # the highest that was seen, per core
 
     def victims(self, draw):
         """Names. A machine is an ingest and a conversation with one number."""
@@ -155,8 +158,10 @@ class Lottery:
     def _say(self):
         live = len(self.stage.telephone("GET", "/calls?active=1")["calls"])
         unplanned = sum(self.unplanned().values())
+        self.load = max(self.load, os.getloadavg()[0] / os.cpu_count())
         self.progress.say(f"{len(self.faults)} of {self.args.kills} kills, {live} calls talk, "
                           f"{len(self.callers.calls) - live} are over"
+                          + (f", load {self.load:.1f} a core" if self.load > BUSY else "")
                           + (f", {unplanned} deaths of their own" if unplanned else ""))
 
     def unplanned(self):

@@ -5,6 +5,8 @@ import json
 from history.model import KINDS
 from history.silence import percentile, summary
 
+from .lottery import BUSY
+
 SHOWN_MAX = 40
 PROMISED_MS = {"conversation": 1500, "ingest": 2500, "machine": 3000}
 LOST = ("call_lost", "call_unfinished")
@@ -31,7 +33,7 @@ def print_findings(judgement):
         print(f"  … and {len(judgement.findings) - SHOWN_MAX} more: findings.json")
 
 
-def print_table(judgement, history, unplanned):
+def print_table(judgement, history, unplanned, load=0.0):
     kinds = collections.Counter(f.kind for f in judgement.findings)
     print(f"\n{len(history.faults)} kills, {judgement.calls} calls, {judgement.words_said} words, "
           f"{judgement.gap_words} of them in gaps; {judgement.words_again} words said again\n")
@@ -39,6 +41,8 @@ def print_table(judgement, history, unplanned):
         if kinds[kind]:
             print(f"  {kinds[kind]:>6}  {kind}: {meaning}")
     print_silence(judgement)
+    if load > BUSY:
+        print(f"  the machine was busy, load {load:.1f} a core: silence says nothing, words must be right all the same")
     for name, times in unplanned.items():
         print(f"  {name} died {times} times without being killed")
     print()

@@ -5,6 +5,7 @@ import re
 
 GAP_BEFORE_US = 100_000  # sound of the last moment before a death lay in the dead process
 BYTE_US = 125
+FRAME_BYTES = 160
 NEVER = 1 << 62
 
 
@@ -45,7 +46,7 @@ class Heard:
         """From its first byte to its last, with nothing left out."""
         at = 0
         for begin, end in self.pieces:
-            if begin > at:
+            if begin - at >= FRAME_BYTES:
                 return False
             at = max(at, end)
         return at >= self.size
@@ -53,7 +54,9 @@ class Heard:
     @property
     def heard_text(self):
         """Of a cut one the words that were heard to their end, as the simulators reckon."""
-        return self.text if self.is_whole else text_to(self.text, self.pieces[-1][1], self.size)
+        if not self.text or self.is_whole:
+            return self.text or ""
+        return text_to(self.text, self.pieces[-1][1], self.size)
 
     @property
     def words(self):
@@ -64,7 +67,9 @@ class Heard:
         return sum(max(0, a[1] - b[0]) for a, b in zip(self.pieces, self.pieces[1:])) // 8
 
     def skipped_ms(self):
-        return sum(max(0, b[0] - a[1]) for a, b in zip(self.pieces, self.pieces[1:])) // 8
+        """Sound left out between pieces. (Less than a frame was silence, which is not told.)"""
+        holes = [b[0] - a[1] for a, b in zip(self.pieces, self.pieces[1:])]
+        return sum(hole for hole in holes if hole >= FRAME_BYTES) // 8
 
 
 def text_to(text, size, of):
