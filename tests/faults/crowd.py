@@ -16,7 +16,7 @@ SAYINGS = [  # short ones: a caller who is answered has said the next thing afte
     "Can you hear me?", "What are your opening hours?", "Yes, please.", "Hello.", "No, thank you.",
     "Are you a robot?", "Do you speak Spanish?", "Can I get an invoice?",
     "Can I change the delivery address?", "How long does a refund take?",
-    "When will my parcel arrive?", "I would like to cancel my appointment.",
+    "That is wonderful, thank you so much!", "I would like to cancel my appointment.",
 ]
 ANSWERS = {said: answer(said) for said in SAYINGS}
 BUSINESS = "crowd"
@@ -231,9 +231,14 @@ def story(call, log):
               for w in report["webhooks"]]
     lines += [(s.get("at_ms", 0), f"spoken {s['text']}") for s in report["spoken"] if "text" in s]
     lines += [(report["ended_ms"], "ended")] if report["ended_ms"] is not None else []
-    events = [f"  {e['at']:%H:%M:%S.%f} {e['producer']} {part_of(e)}" for e in log.of(call)[-12:]]
+    events = [f"  {e['at']:%H:%M:%S.%f} {e['producer']} {part_of(e)}" for e in counted(log.of(call))[-16:]]
     return "\n".join([f"{call.sid} {call.call_id} from {call.caller}, {report['status']}"] +
                      [f"  {at:>6} ms {text}" for at, text in sorted(lines)] + events)
+
+
+def counted(events):
+    """Without drafts and usage, which are many."""
+    return [e for e in events if not e["usage"] and not (e["utterance"] and not e["utterance"]["final"])]
 
 
 def part_of(event):
