@@ -1,12 +1,14 @@
 """The history checker finds each kind of damage, and nothing in histories that are whole. The fixtures
 were recorded: three undisturbed calls, and three whose ingest and conversation were killed."""
 import copy
+import itertools
 import os
 import uuid
 
 import pytest
 
 from history import Fault, History, check
+from history.dialogue import is_part_of_one
 from history.fence import read
 from history.judge import judge
 from history.model import KINDS
@@ -363,6 +365,29 @@ def test_two_answers_to_one_position(history):
     call = history.calls[0]
     answer_twice(call, "Are you still there?", NO_PROBLEM)
     assert found(history) == ["answer_unasked", "turn_answered_twice"]
+
+
+def test_a_cut_answer_said_again_is_one_answer(history):
+    call = history.calls[0]
+    whole = sentence(call, NO_PROBLEM)
+    cut = {**whole, "exact": False, "bytes": 5600, "of_bytes": 30879, "end_us": whole["start_us"],
+           "rx_from": whole["rx_from"] - 1}
+    call.report["heard"].insert(call.report["heard"].index(whole), cut)
+    final, = finals(call, NO_PROBLEM)
+    put_behind(call, final, finals(call, SHOES)[0])["utterance"]["text"] = "No problem."
+    record(call)
+    judgement = judge(history)
+    assert judgement.findings == [] and judgement.words_again == 2
+
+
+@pytest.mark.parametrize("texts, one", [
+    (["No problem. You have [DIGITS_1] days to return", NO_PROBLEM], True),
+    (["No problem. You have [DIGITS_1]", NO_PROBLEM.replace("thirty", "[DIGITS_1]")], True),
+    (["No problem. You have thirty days", "to return them. Shall I send you a label?"], True),
+    ([NO_PROBLEM, NO_PROBLEM.replace("thirty", "[DIGITS_1]")], False),
+    ([NO_PROBLEM, SORRY], False)])
+def test_what_is_one_answer(history, texts, one):
+    assert is_part_of_one(texts, history.answers) is one
 
 
 def test_an_answer_that_nobody_asked_for(history):
@@ -744,12 +769,15 @@ def test_a_piece_of_sound_is_named_by_its_bytes():
 
     def entry(data):
         return {"phrase": None, "exact": False, "voice": "unknown", "bytes": len(data),
-                "sha1": hashlib.sha1(data).hexdigest()}
+                "sha1": hashlib.sha1(data).hexdigest(), "rx_from": next(order)}
 
-    heard_ = [entry(rest), entry(sound[160:480]), entry(b"noise")]
+    order = itertools.count()
+    begun = {"phrase": "Two.", "exact": False, "voice": "ai", "bytes": 100, "rx_from": next(order)}
+    heard_ = [entry(rest), entry(sound[160:480]), begun, entry(sound[168:480]), entry(b"noise")]
     name_pieces(heard_, {"One.": b"other", "Two.": sound})
-    assert [h["phrase"] for h in heard_] == ["Two.", "Two.", None]
-    assert [h.get("from_bytes") for h in heard_] == [482, 160, None]
+    assert [h["phrase"] for h in heard_] == ["Two.", "Two.", "Two.", "Two.", None]
+    assert [h.get("from_bytes") for h in heard_] == [482, 160, None, 168, None]
+    assert begun["of_bytes"] == len(sound)
 
 
 def test_words():

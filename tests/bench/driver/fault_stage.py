@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 
-from stack import services, setup
+from history.sounds import ALWAYS
+from stack import setup
 from stack.credentials import Credentials
 from stack.java import ROOT
 from stack.ports import Ports
@@ -79,6 +80,8 @@ class FaultStage:
                 self.supervised.wait_ready(service.name, service.ready, 600.0)
         for service in self.table.values():
             self.supervised.wait_ready(service.name, service.ready, 60.0)
+        for text in (talk_faults.GREETING, *ALWAYS):  # no answers of the phrase file
+            self.telephone("POST", "/phrases", {"text": text, "voice": "ai"})
 
     @property
     def env(self):

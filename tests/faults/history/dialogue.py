@@ -1,11 +1,13 @@
 """Whether each turn of the caller has one answer: at the ear, and in the log."""
 import collections
+import re
 
 from . import fence, told, truth
 from .model import Finding
 
 NOT_UNDERSTOOD = "I am sorry, I did not understand that."
 STILL_THERE = "Are you still there?"
+MASK = re.compile(r"\[[A-Z_]+_\d+\]")
 PROMPT_US = 8_000_000  # who asks whether somebody is there has waited so long
 PATIENCE_US = 5_000_000  # who hangs up sooner did not want an answer
 
@@ -107,15 +109,24 @@ class Dialogue:
         return is_last and truth.ended_how(self.call) != "caller"
 
 
+def pattern(text):
+    """A regular expression for the words of a final; a mask stands for any."""
+    return ".+?".join(re.escape(piece) for piece in MASK.split(text.strip()))
+
+
+def is_part_of(text, whole):
+    """Its beginning, or its end."""
+    return bool(re.match(pattern(text), whole) or re.search(pattern(text) + "$", whole))
+
+
 def is_part_of_one(texts, answers):
     """These finals are one answer: its sentences, its two halves, or a cut beginning and all of it."""
-    for answer in answers.values():
-        parts = answer["parts"]
-        if all(any(p.startswith(t.rstrip()) or p.endswith(t.lstrip()) for p in parts) for t in texts):
-            whole = [t for t in texts if t in parts]
+    candidates = [answer["parts"] for answer in answers.values()] + [[max(texts, key=len)]]
+    for parts in candidates:
+        if all(any(is_part_of(t, p) for p in parts) for t in texts):
+            whole = [p for t in texts for p in parts if re.fullmatch(pattern(t), p)]
             return len(whole) == len(set(whole))
-    whole = max(texts, key=len)
-    return all(whole.startswith(t) for t in texts) and texts.count(whole) == 1
+    return False
 
 
 def is_cut(final):

@@ -6,7 +6,8 @@ import hashlib
 import re
 import subprocess
 
-STEP = 160  # bytes: sound is sent in frames
+FRAME = 160  # bytes
+STEP = 8  # a cut sentence goes on at a millisecond of its sound
 SILENCE = b"\xff"
 ALWAYS = ("I am sorry, I did not understand that.", "Are you still there?", "All right, that is done.")
 
@@ -18,31 +19,36 @@ def spoken(program, text):
     return done.stdout.rstrip(SILENCE)
 
 
-def place(sound, size, sha1):
+def place(sound, size, sha1, step):
     """Where in `sound` the piece begins: a part of it, or its rest with silence behind; else None. The
     ear leaves out silence before sound, be it a byte."""
-    for at in range(0, len(sound), STEP):
+    for at in range(0, len(sound), step):
         while at < len(sound) and sound[at] == SILENCE[0]:
             at += 1
         piece = sound[at:at + size]
-        if size - len(piece) < STEP:
-            if hashlib.sha1(piece + SILENCE * (size - len(piece))).hexdigest() == sha1:
-                return at
+        if size - len(piece) >= FRAME:
+            return None
+        if hashlib.sha1(piece + SILENCE * (size - len(piece))).hexdigest() == sha1:
+            return at
     return None
 
 
 def name_pieces(heard, sound_of):
     """Writes phrase, from_bytes and of_bytes into the entries of a report's `heard` that are parts of
     sentences. `sound_of`: {text: bytes} of what may have been said."""
-    for entry in heard:
+    last = None  # the sentence before, which it most likely is the rest of
+    for entry in sorted(heard, key=lambda h: h["rx_from"]):
         if entry["phrase"] is None:
-            for text, sound in sound_of.items():
-                at = place(sound, entry["bytes"], entry["sha1"])
+            tries = [(last, STEP)] if last in sound_of else []
+            for text, step in [*tries, *((text, FRAME) for text in sound_of)]:
+                at = place(sound_of[text], entry["bytes"], entry["sha1"], step)
                 if at is not None:
-                    entry.update(phrase=text, voice="ai", from_bytes=at, of_bytes=len(sound))
+                    entry.update(phrase=text, voice="ai", from_bytes=at, of_bytes=len(sound_of[text]))
                     break
         elif not entry["exact"] and entry["voice"] == "ai" and entry["phrase"] in sound_of:
             entry["of_bytes"] = len(sound_of[entry["phrase"]])
+        if entry["voice"] == "ai":
+            last = entry["phrase"]
 
 
 def texts_of(reports, answers):
