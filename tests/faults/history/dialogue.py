@@ -119,12 +119,17 @@ def is_part_of(text, whole):
     return bool(re.match(pattern(text), whole) or re.search(pattern(text) + "$", whole))
 
 
+def is_all_of(text, whole):
+    """A mask at its end is taken for a part: nobody knows how much it hides."""
+    return bool(re.fullmatch(pattern(text), whole)) and not re.search(MASK.pattern + "$", text)
+
+
 def is_part_of_one(texts, answers):
     """These finals are one answer: its sentences, its two halves, or a cut beginning and all of it."""
     candidates = [answer["parts"] for answer in answers.values()] + [[max(texts, key=len)]]
     for parts in candidates:
         if all(any(is_part_of(t, p) for p in parts) for t in texts):
-            whole = [p for t in texts for p in parts if re.fullmatch(pattern(t), p)]
+            whole = [p for t in texts for p in parts if is_all_of(t, p)]
             return len(whole) == len(set(whole))
     return False
 
