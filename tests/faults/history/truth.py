@@ -63,8 +63,9 @@ class Heard:
         return words_of(self.heard_text)
 
     def repeated_ms(self):
-        """Sound that was heard twice where a piece goes on before the one before it ended."""
-        return sum(max(0, a[1] - b[0]) for a, b in zip(self.pieces, self.pieces[1:])) // 8
+        """Sound that was heard twice where a piece goes on before the one before it ended: the most of
+        any break."""
+        return max([0, *(a[1] - b[0] for a, b in zip(self.pieces, self.pieces[1:]))]) // 8
 
     def skipped_ms(self):
         """Sound left out between pieces. (Less than a frame was silence, which is not told.)"""
