@@ -16,6 +16,7 @@
 #define TEXT_BYTES_MAX (60u << 10)
 #define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
+#define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
 #define MS_PER_BYTE 70.0         /* of a voice of which nothing was heard yet */
 #define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
@@ -760,7 +761,7 @@ void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, st
         if (from_ms < t->start_ms)
             from_ms = t->start_ms + PLAY_LATE_MS;
         int64_t heard_ms = t->heard_ms + (end_ms > from_ms ? end_ms - from_ms : 0);
-        heard_ms = heard_ms < sent_ms ? heard_ms : sent_ms;
+        heard_ms = heard_ms < sent_ms ? heard_ms - heard_ms % FRAME_MS : sent_ms;
         if (heard_ms > t->heard_ms) {
             from_ms += heard_ms - t->heard_ms;
             t->heard_ms = heard_ms;

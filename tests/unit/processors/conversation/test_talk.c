@@ -790,8 +790,8 @@ static void what_played_on_behind_the_last_mark_is_not_sent_again(void **state)
     talk_forget(f);
     tl_talk_on_broken(&f->talk, 1700, 1450, f->now);
     tl_talk_resend(&f->talk, f->now);
-    talk_assert(f, "play 200\nmark 1.1.850\nplay 150\nmark 1.1.1000\n");
-    assert_played(f, 650, 1000);
+    talk_assert(f, "play 200\nmark 1.1.840\nplay 160\nmark 1.1.1000\n");
+    assert_played(f, 640, 1000);
 }
 
 static void without_a_mark_sound_is_taken_to_begin_late(void **state)
