@@ -12,6 +12,12 @@
     8000 /* a conversation that drains: its hand-over must have been lost                          \
           */
 
+/* Its stream is open, or it was stopped before all was given. */
+static bool is_wanted(const struct tl_leg *leg)
+{
+    return leg->stopped ? leg->backlog.len > 0 : leg->ws && !leg->ended;
+}
+
 static const struct tl_peer *peer_of(const struct tl_leg *leg, int conversation)
 {
     return tl_presence_peer(tl_fleet_view(leg->media->ingest->fleet), TL_INSTANCE_KIND_CONVERSATION,
@@ -98,6 +104,7 @@ static void rewind_backlog(struct tl_leg *leg)
     size_t again = leg->backlog.sent;
 
     tl_backlog_rewind(&leg->backlog);
+    leg->has_failed = false;
     leg->move.resent += again;
     tl_counter_add(&leg->media->ingest->metrics.frames_resent, again);
 }
@@ -138,9 +145,9 @@ static void on_step(void *arg, const struct tl_delivery *delivery)
         tl_leg_orphan(leg);
         return;
     }
-    if (current && leg->ws && delivery->status == TL_OK)
+    if (current && is_wanted(leg) && delivery->status == TL_OK)
         step->next(leg, delivery);
-    else if (current && leg->ws)
+    else if (current && is_wanted(leg))
         stall(leg);
     free(step);
     tl_leg_release(leg);
@@ -241,11 +248,22 @@ static void send_started(struct tl_leg *leg)
         tl_media_touch(leg->media, leg);
 }
 
+/* What was sent before has to be answered for: what reached the old mailbox may stand in words
+ * there, and must not be sent again; what did not goes first. (The `revoked` stands behind it: this
+ * rarely waits.) */
+static void start_when_quiet(struct tl_leg *leg)
+{
+    if (leg->stage != TL_LEG_GIVING || leg->waits || leg->in_flight || leg->media->is_leaving)
+        return;
+    rewind_backlog(leg);
+    send_started(leg);
+}
+
 static void on_one_ack(struct tl_leg *leg, const struct tl_delivery *delivery)
 {
     (void)delivery;
-    if (--leg->waits == 0)
-        send_started(leg);
+    leg->waits--;
+    start_when_quiet(leg);
 }
 
 static bool send_revoked(struct tl_leg *leg, int mailbox, int64_t epoch)
@@ -340,7 +358,6 @@ static void number_leg(struct tl_leg *leg)
     leg->offset = -1;
     leg->session = 0;
     tl_rivalry_on_claim(&leg->rivalry, tl_mono_ms());
-    rewind_backlog(leg);
     if (!choose(leg, leg->conversation >= 0 ? leg->conversation : leg->link.hint)) {
         give_to_nobody(leg);
         return;
@@ -392,7 +409,7 @@ bool tl_leg_move(struct tl_leg *leg, const char *cause)
     int old = leg->conversation;
     int64_t old_epoch = leg->conversation_epoch;
 
-    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
+    if (leg->stage != TL_LEG_LIVE || !is_wanted(leg))
         return true;
     bool is_again = leg->move.is_untold; /* on its way since, for another cause perhaps */
     if (!is_again)
@@ -403,7 +420,6 @@ bool tl_leg_move(struct tl_leg *leg, const char *cause)
                         TL_STR("call_id", leg->call_id), TL_STR("cause", cause));
         return false; /* tried again at the next check */
     }
-    rewind_backlog(leg);
     if (leg->offset < 0)
         number_leg(leg);
     else
@@ -432,7 +448,9 @@ static void check_draining(struct tl_leg *leg, const struct tl_peer *peer, int64
 
 void tl_leg_check_gift(struct tl_leg *leg, int64_t now_ms)
 {
-    if (leg->stage != TL_LEG_LIVE || !leg->ws || leg->ended)
+    if (leg->stopped && leg->stalled && is_wanted(leg) && now_ms >= leg->rivalry.due_ms)
+        number_leg(leg); /* no frame will do it any more */
+    if (leg->stage != TL_LEG_LIVE || !is_wanted(leg))
         return;
     if (!conversation_lives(leg))
         (void)tl_leg_move(leg, "gone"); /* else at the next check */
@@ -443,18 +461,20 @@ void tl_leg_check_gift(struct tl_leg *leg, int64_t now_ms)
 void tl_leg_on_batch(struct tl_leg *leg, unsigned generation, int64_t n, bool ok, int64_t offset)
 {
     leg->refs--;
+    leg->in_flight--;
     if (ok && leg->conversation >= 0 && generation == leg->generation)
         tl_presence_owe(tl_fleet_view(leg->media->ingest->fleet), TL_INSTANCE_KIND_CONVERSATION,
                         leg->conversation, offset);
-    if (generation == leg->generation) {
-        if (ok) {
-            tl_backlog_acknowledge(&leg->backlog, n);
-        } else if (leg->waits && leg->ws) { /* nor did STARTED come through */
+    if (ok && !leg->has_failed) /* behind one that failed it has to go again, in order */
+        tl_backlog_acknowledge(&leg->backlog, n);
+    leg->has_failed |= !ok;
+    if (leg->in_flight == 0 && leg->stage == TL_LEG_GIVING) {
+        start_when_quiet(leg);
+    } else if (leg->in_flight == 0 && leg->has_failed && leg->stage == TL_LEG_LIVE) {
+        if (leg->waits && is_wanted(leg)) { /* nor did STARTED come through */
             stall(leg);
         } else {
             rewind_backlog(leg);
-            leg->generation++; /* answers to what is sent again do not mix with those still to come
-                                */
             tl_media_touch(leg->media, leg);
         }
     }

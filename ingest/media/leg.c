@@ -287,8 +287,8 @@ static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *clos
         if (!leg->ended)
             tl_leg_end(leg, close->abrupt ? "broken" : "closed");
         tl_media_ended(media, leg);
-        if (leg->stage != TL_LEG_LIVE || leg->conversation < 0)
-            drop_backlog(leg);
+        if (!leg->stopped && (leg->stage != TL_LEG_LIVE || leg->conversation < 0))
+            drop_backlog(leg); /* it comes back, as another stream */
     }
     tl_leg_release(leg);
 }

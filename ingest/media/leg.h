@@ -75,7 +75,9 @@ struct tl_leg {
 
     /* sound in */
     struct tl_backlog backlog;
-    bool dirty; /* in the media's list of legs with unsent items */
+    unsigned in_flight; /* batches with items of it that Kafka has not answered for */
+    bool has_failed;    /* one of them failed: all behind it goes again, when the rest is known */
+    bool dirty;         /* in the media's list of legs with unsent items */
     struct tl_leg *next_dirty;
     int64_t frames;
     int64_t first_frame_ms; /* wall clock; 0: none came */

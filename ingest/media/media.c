@@ -101,7 +101,7 @@ static struct tl_media_item to_item(const struct tl_leg *leg, const struct tl_ba
 /* A leg that is not live has nothing to send: what would come before its STARTED is lost. */
 static bool has_unsent(const struct tl_leg *leg)
 {
-    return leg->stage == TL_LEG_LIVE && leg->conversation >= 0 &&
+    return leg->stage == TL_LEG_LIVE && leg->conversation >= 0 && !leg->has_failed &&
            leg->backlog.sent < leg->backlog.len;
 }
 
@@ -146,6 +146,7 @@ static bool flush_mailbox(struct tl_media *media, int mailbox, int64_t epoch)
             n++;
         tl_backlog_mark_sent(&leg->backlog, n);
         leg->refs++;
+        leg->in_flight++;
     }
     return true;
 }
@@ -303,6 +304,8 @@ static bool may_close(struct tl_media *media, const struct tl_leg *leg, int64_t 
 
 static void check_leg(struct tl_media *media, struct tl_leg *leg, int64_t now)
 {
+    if (leg->stopped)
+        tl_leg_check_gift(leg, now); /* what was said last may still have to be given */
     if (!leg->ws)
         return;
     if (leg->stage == TL_LEG_WAIT_START) {
@@ -557,6 +560,7 @@ void tl_media_destroy(struct tl_media *media)
 {
     if (!media)
         return;
+    media->is_leaving = true;
     tl_timer_finish(&media->check_timer);
     tl_tail_destroy(media->tail);
     tl_producer_destroy(media->producer, 2000); /* deliveries release the legs that wait for them */

@@ -43,6 +43,7 @@ struct tl_media {
     struct tl_media_ended ended[TL_MEDIA_ENDED_MAX]; /* ring */
     size_t ended_next;
     int64_t drain_began_ms; /* 0: not draining */
+    bool is_leaving;        /* its producer goes: nothing is begun any more */
 };
 
 /** The leg has unsent items: they leave with the next batch. */
