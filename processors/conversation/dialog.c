@@ -17,7 +17,7 @@
 #include "processors/conversation/recall.h"
 
 #define FRAME_WAIT_MS 20000  /* without a frame: the AI session ends */
-#define PENDING_MAX 3000     /* items: a minute of sound */
+#define PENDING_MAX 15000    /* items: five minutes of sound */
 #define DEAD_LINE_MS 1000    /* without a frame: is the call over? */
 #define HAND_OVER_MS 1000    /* told again: a word to ingest may get lost */
 
@@ -327,7 +327,7 @@ static struct tl_dialog *dialog_create(struct tl_conversation *c, const struct t
     d->heard_n = -1;
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
     d->last_words_ms = d->last_checkpoint_ms = tl_mono_ms();
-    tl_buf_init(&d->early, 30 * 8000);
+    tl_buf_init(&d->early, TL_DIALOG_EARLY_BYTES);
     d->story = tl_story_create(tl_fleet_stories(c->fleet), d->call_id);
     HASH_ADD(hh, c->dialogs, call_uuid, sizeof(d->call_uuid), d);
     c->dialogs_n++;
@@ -451,6 +451,7 @@ static void begin_rebuilt(struct tl_dialog *d)
     create_talk(d);
     d->heard_n = -1;
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
+    d->frame_at = d->mark_at = 0;
     d->wants_greeting = m->utterances == 0 && m->turn == 0;
     bool is_open = tl_talk_is_open(&d->talk, TL_SPEAKER_AI); /* what becomes of it, its marks tell */
     enum tl_speaker last = m->turns_n ? m->turns[m->turns_n - 1].speaker : TL_SPEAKER_UNKNOWN;
@@ -476,11 +477,14 @@ static void hear_again(struct tl_dialog *d)
 
 /* Another stream comes: of what the AI had sent into the old one, what could be heard until its last frame
  *  was heard, though no mark says so. */
-static void on_stream_broken(struct tl_dialog *d)
+static void on_stream_broken(struct tl_dialog *d, const struct tl_claim *next)
 {
+    bool was_last = tl_attachment_compare(next, &d->claim) == 0 && d->claim.session == 1;
+
     if (d->frame_at)
         tl_talk_on_broken(&d->talk, d->frame_at - d->call_started_at,
-                          d->mark_at ? d->mark_at - d->call_started_at : -1, tl_dialog_now(d));
+                          d->mark_at ? d->mark_at - d->call_started_at : -1, was_last,
+                          tl_dialog_now(d));
     d->frame_at = d->mark_at = 0;
 }
 
@@ -513,7 +517,7 @@ void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
         begin_rebuilt(d);
     tl_story_release(d->story);
     if (how == TL_DIALOG_REATTACHED) {
-        on_stream_broken(d);
+        on_stream_broken(d, &d->claim);
         tl_talk_resend(&d->talk, tl_dialog_now(d));
     }
     if (how == TL_DIALOG_HEARS_AGAIN)
@@ -570,7 +574,7 @@ static void keep_pending(struct tl_dialog *d, const struct tl_dialog_item *item)
     if (!copy)
         abort();
     memcpy(copy, item, size);
-    if (d->pending_n == PENDING_MAX) { /* the log has not answered for a minute */
+    if (d->pending_n == PENDING_MAX) { /* the log has not answered for minutes */
         struct tl_dialog_item *oldest = d->pending;
         DL_DELETE(d->pending, oldest);
         free(oldest);
@@ -601,7 +605,7 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         return;
     }
     if (!same) {
-        on_stream_broken(d);
+        on_stream_broken(d, &item->claim);
         d->has_base = false;
     }
     if (item->kind == TL_MEDIA_KIND_FRAME)

@@ -11,6 +11,8 @@
 #include "processors/conversation/memory.h"
 #include "processors/conversation/talk.h"
 
+#define TL_DIALOG_EARLY_BYTES (15u * 60 * 8000) /* as long as mailboxes are kept */
+
 struct tl_recall;
 
 /** How far a dialog is:

@@ -19,6 +19,7 @@
 #define OPEN_TURNS_MAX 16
 #define LISTEN_MIN_MS 300  /* after the last sound: speech in it has been noticed by then */
 #define LISTEN_MAX_MS 4000 /* transcripts that take longer come later, out of turn */
+#define NOTICE_MS 200      /* by then speech in the sound that a session was given has been noticed */
 #define DEAD_LINE_MS 1000  /* without a frame: nobody would hear a question */
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
 #define INSTRUCTIONS_BYTES_MAX (128u << 10)
@@ -60,18 +61,26 @@ static void greet(struct tl_dialog *d)
     tl_buf_finish(&more);
 }
 
-/* Says what is wanted, now that somebody can. */
+/* Says what is wanted, now that somebody can; in a moment, for when the caller has spoken meanwhile, in
+ * sound that is being heard again, that is answered instead. */
 static void say_wanted(struct tl_dialog *d)
 {
     if (!d->speech_ready)
         return;
     if (d->wants_greeting)
         greet(d);
-    else if (d->wants_continuation)
-        respond(d, tl_prompt_continue);
-    else if (d->wants_answer)
-        respond(d, NULL);
-    d->wants_greeting = d->wants_continuation = d->wants_answer = false;
+    else if (d->wants_continuation || d->wants_answer)
+        d->answer_due_ms = tl_mono_ms() + NOTICE_MS;
+    d->wants_greeting = false;
+}
+
+static void tick_answer(struct tl_dialog *d, int64_t now_ms)
+{
+    if (!d->answer_due_ms || now_ms < d->answer_due_ms || d->only_listens)
+        return;
+    respond(d, d->wants_continuation ? tl_prompt_continue : NULL);
+    d->answer_due_ms = 0;
+    d->wants_continuation = d->wants_answer = false;
 }
 
 /* A session that is there, or on its way, is told what its predecessor said; of what nobody heard it is
@@ -80,8 +89,9 @@ void tl_dialog_ai_on_answered(struct tl_dialog *d, const char *heard, bool unfin
 {
     if (*heard && d->speech)
         driver_of(d)->remember(d->speech, TL_SPEAKER_AI, heard);
-    if (!unfinished)
-        return;
+    if (!unfinished || tl_talk_is_open(&d->talk, TL_SPEAKER_CUSTOMER) ||
+        tl_talk_is_caller_speaking(&d->talk))
+        return; /* whole, or the caller has gone on: that will be answered */
     if (*heard)
         d->wants_continuation = true;
     else if (d->memory.turns_n)
@@ -442,7 +452,7 @@ static void on_ready(void *arg)
         driver_of(d)->append(d->speech, (struct tl_bytes){d->early.data + at, n});
     }
     tl_buf_finish(&d->early);
-    tl_buf_init(&d->early, 30 * 8000);
+    tl_buf_init(&d->early, TL_DIALOG_EARLY_BYTES);
     if (d->stage == TL_DIALOG_ENDING)
         driver_of(d)->set_answering(d->speech, false);
     say_wanted(d);
@@ -454,7 +464,10 @@ static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
 
     d->last_words_ms = tl_mono_ms();
     d->silence_prompts = 0;
-    d->answer_due_ms = 0;
+    if (!d->only_listens) { /* what they say now is answered, not what they said before */
+        d->answer_due_ms = 0;
+        d->wants_continuation = d->wants_answer = false;
+    }
     if (d->wants_end && !d->end_asked)
         tl_dialog_keep_on(d);
     const struct tl_business *b = tl_dialog_business(d);
@@ -749,10 +762,7 @@ static void tick_goodbye(struct tl_dialog *d)
 
 void tl_dialog_ai_tick(struct tl_dialog *d, int64_t now_ms)
 {
-    if (d->answer_due_ms && now_ms >= d->answer_due_ms) {
-        d->answer_due_ms = 0;
-        respond(d, NULL);
-    }
+    tick_answer(d, now_ms);
     tick_listening(d, now_ms);
     tick_goodbye(d);
     if (!d->end_asked) {

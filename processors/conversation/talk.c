@@ -18,7 +18,7 @@
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
 #define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
-#define MS_PER_BYTE 70.0         /* of a voice of which nothing was heard yet */
+#define MS_PER_BYTE 45.0         /* of a voice of which nothing was heard yet: a fast one */
 #define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
 
 struct tl_talk_turn {
@@ -749,7 +749,8 @@ void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now 
     pump_finals(talk, now);
 }
 
-void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, struct tl_talk_now now)
+void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, bool was_last,
+                       struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
     int64_t from_ms = mark_ms; /* up to there all is accounted for */
@@ -767,10 +768,11 @@ void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, st
             t->heard_ms = heard_ms;
             drop_heard(t);
         }
-        if (t->of_predecessor)
+        if (t->of_predecessor && was_last)
             t->last_mark_ms = now.mono_ms - PREDECESSOR_WAIT_MS - 1;
     }
-    pump_finals(talk, now);
+    if (was_last)
+        pump_finals(talk, now);
 }
 
 void tl_talk_resend(struct tl_talk *talk, struct tl_talk_now now)
@@ -937,7 +939,7 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
                            ? m->caller_to
                            : m->answers_to;
     if (m->ai_bytes)
-        talk->ai_ms_per_byte = (double)m->ai_ms / (double)m->ai_bytes;
+        talk->ai_ms_per_byte = 0.9 * (double)m->ai_ms / (double)m->ai_bytes; /* rather a word too many */
     for (size_t i = 0; i < m->turns_n; i++) {
         const struct tl_redact_utterance u = {.side = side_of(m->turns[i].speaker),
                                               .text = m->turns[i].text,

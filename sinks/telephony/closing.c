@@ -124,7 +124,8 @@ static void look_at(void *arg, struct tl_call_fold *call)
     struct tl_telephony *telephony = arg;
 
     if (call->closed_at || !tl_call_state_is_final(call->state) ||
-        tl_now_ms() - call->ended_at < telephony->sink->settings.telephony_close_after_ms)
+        tl_now_ms() - call->ended_at < telephony->sink->settings.telephony_close_after_ms ||
+        tl_finish_is_at(telephony, call->call_id))
         return;
     struct tl_closing *closing = find(telephony, call->call_id);
     if (!closing) {

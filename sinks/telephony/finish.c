@@ -12,7 +12,8 @@
 #include "sinks/telephony/watch.h"
 
 #define WAIT_MS 500    /* from the final state: presence and the log may be a moment behind */
-#define AGAIN_MS 15000 /* not closed by then: given anew */
+#define AGAIN_MS 20000 /* not closed by then: given anew */
+#define ATTEMPTS_MAX 3 /* then `closed` is written without the rest, see closing.c */
 
 struct tl_finish {
     struct tl_finish *next;
@@ -22,6 +23,7 @@ struct tl_finish {
     int mailbox;
     int64_t epoch;
     int64_t again_at; /* monotonic ms */
+    int attempts;
     bool is_sending;
 };
 
@@ -196,6 +198,7 @@ static void give(struct tl_finish *f, const struct tl_fence_leg *leg)
     f->mailbox = peer->number;
     f->epoch = peer->epoch;
     f->again_at = tl_mono_ms() + AGAIN_MS;
+    f->attempts++;
     send_given(f);
 }
 
@@ -211,8 +214,15 @@ static void look_at(void *arg, struct tl_call_fold *call)
     struct tl_finish *f = find(telephony, call->call_id);
     if (!f)
         f = add(telephony, call->call_id);
-    if (!f->is_sending && tl_mono_ms() >= f->again_at)
+    if (!f->is_sending && tl_mono_ms() >= f->again_at && f->attempts < ATTEMPTS_MAX)
         give(f, leg);
+}
+
+bool tl_finish_is_at(struct tl_telephony *telephony, const char *call_id)
+{
+    const struct tl_finish *f = find(telephony, call_id);
+
+    return f && tl_mono_ms() < f->again_at;
 }
 
 void tl_finish_tick(struct tl_telephony *telephony)

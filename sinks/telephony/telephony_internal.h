@@ -171,6 +171,7 @@ void tl_closing_clear(struct tl_telephony *telephony);
 
 /* finish.c: calls that are over and whose conversation died before it closed them. */
 void tl_finish_tick(struct tl_telephony *telephony);
+bool tl_finish_is_at(struct tl_telephony *telephony, const char *call_id); /* given, and in time */
 void tl_finish_remove(struct tl_telephony *telephony, const char *call_id);
 void tl_finish_clear(struct tl_telephony *telephony);
 

@@ -788,7 +788,7 @@ static void what_played_on_behind_the_last_mark_is_not_sent_again(void **state)
     mark(f, "1.0.400");
     assert_played(f, 0, 1000);
     talk_forget(f);
-    tl_talk_on_broken(&f->talk, 1700, 1450, f->now);
+    tl_talk_on_broken(&f->talk, 1700, 1450, true, f->now);
     tl_talk_resend(&f->talk, f->now);
     talk_assert(f, "play 200\nmark 1.1.840\nplay 160\nmark 1.1.1000\n");
     assert_played(f, 640, 1000);
@@ -802,7 +802,7 @@ static void without_a_mark_sound_is_taken_to_begin_late(void **state)
     talk_log_all(f);
     assert_played(f, 0, 1000);
     talk_forget(f);
-    tl_talk_on_broken(&f->talk, 1700, -1, f->now);
+    tl_talk_on_broken(&f->talk, 1700, -1, true, f->now);
     tl_talk_resend(&f->talk, f->now);
     assert_played(f, 500, 1000);
 }
@@ -812,7 +812,9 @@ static void no_more_plays_on_than_was_sent(void **state)
     struct talk_fixture *f = *state;
     go_on(f, TL_SPEAKER_AI, "Tea and cakes with", 800);
     mark(f, "5.0.400");
-    tl_talk_on_broken(&f->talk, 9000, 1000, f->now);
+    tl_talk_on_broken(&f->talk, 700, 650, false, f->now); /* the one before: others sent into the next */
+    talk_assert(f, "");
+    tl_talk_on_broken(&f->talk, 9000, 1000, true, f->now);
     talk_assert(f, "answered \"Tea and cakes with\"\n"
                    "final 5 ai 800ms \"Tea and cakes with\"\n"
                    "remember 5 ai  \"Tea and cakes with\"\n");
@@ -825,7 +827,7 @@ static void of_an_incomplete_draft_words_count_as_the_voice_is_fast(void **state
     go_on_with(f, TL_SPEAKER_AI, "Tea and cakes with jams for ten people", 800, false);
     mark(f, "5.0.800");
     talk_wait(f, 401);
-    talk_assert(f, "unfinished \"Tea and\"\nfinal 5 ai 800ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
+    talk_assert(f, "unfinished \"Tea and cakes\"\nfinal 5 ai 800ms \"Tea and cakes\"\nremember 5 ai  \"Tea and cakes\"\n");
 }
 
 static void resend_of_nothing_sends_nothing(void **state)
@@ -1107,8 +1109,8 @@ static void predecessors_answer_that_was_not_complete_is_unfinished(void **state
     struct talk_fixture *f = *state;
     go_on_with(f, TL_SPEAKER_AI, "Tea and", 400, false);
     mark(f, "5.2.400");
-    talk_assert(f, "unfinished \"Tea\"\n"
-                   "final 5 ai 400ms \"Tea\"\nremember 5 ai  \"Tea\"\n");
+    talk_assert(f, "unfinished \"Tea and\"\n"
+                   "final 5 ai 400ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
 static void predecessors_answer_waits_while_marks_come(void **state)
