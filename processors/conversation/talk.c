@@ -19,6 +19,7 @@
 #define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
 #define MS_PER_BYTE 45.0         /* of a voice of which nothing was heard yet: a fast one */
+#define WHOLE_BYTES_MIN 25
 #define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
 
 struct tl_talk_turn {
@@ -107,6 +108,16 @@ static enum tl_redact_side side_of(enum tl_speaker speaker)
     return speaker == TL_SPEAKER_CUSTOMER ? TL_REDACT_CUSTOMER : TL_REDACT_AGENT;
 }
 
+/* The log does not say that it was complete, but its sound covers its words and they end a sentence: the
+ *  predecessor died before it could say so. Of a short beginning that means little. */
+static bool seems_whole(const struct tl_talk *talk, const struct tl_talk_turn *t)
+{
+    size_t len = t->text.len;
+
+    return len >= WHOLE_BYTES_MIN && strchr(".?!", t->text.data[len - 1]) &&
+           (double)t->generated / 8 >= 0.8 * talk->ai_ms_per_byte * (double)len;
+}
+
 /* Of the AI's words what was heard of its sound, up to the last whole word. */
 static size_t heard_len(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
@@ -114,7 +125,7 @@ static size_t heard_len(const struct tl_talk *talk, const struct tl_talk_turn *t
     const char *text = t->text.data ? (const char *)t->text.data : "";
     double share = t->generated ? (double)heard / (double)t->generated : 0;
 
-    if (t->of_predecessor && !t->complete) /* its words ran ahead of its sound, of which the rest is not known */
+    if (t->of_predecessor && !t->complete && !seems_whole(talk, t)) /* its words ran ahead of its sound, of which the rest is not known */
         share = (double)t->heard_ms / (talk->ai_ms_per_byte * (double)(t->text.len + 1));
     else if (!t->generated || heard >= t->generated - PIECE_BYTES / 2)
         return t->generated || t->of_predecessor ? t->text.len : t->heard_ms ? t->text.len : 0;
@@ -282,7 +293,8 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         DL_DELETE(talk->turns, t);
         talk->final_turn = t->turn > talk->final_turn ? t->turn : talk->final_turn;
         bool unfinished = t->of_predecessor && !t->cut &&
-                          (!t->complete || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+                          ((!t->complete && !seems_whole(talk, t)) ||
+                           t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
         if (is_ai(t)) {
             t->cut = t->cut || (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
             t->end_ms = t->start_ms + t->heard_ms;

@@ -196,13 +196,20 @@ static const char *behind(const char *answer, const char *heard)
 static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
 {
     const struct tl_ai_item *asked = TAILQ_PREV(last, tl_ai_item_list, link);
-    const struct tl_speech *answer = asked && asked->phrase ? asked->phrase->answer : NULL;
+    const struct tl_phrase *phrase = asked ? asked->phrase : NULL;
     TL_CLEANUP(tl_buf_finish) struct tl_buf heard;
 
+    if (!phrase)
+        return NULL;
+    const struct tl_speech *answers[] = {phrase->answer, phrase->after_tool};
     tl_buf_init(&heard, TL_AI_TEXT_MAX);
     tl_ai_item_text(last, &heard);
-    const char *rest = answer && heard.len ? behind(answer->text, tl_buf_str(&heard)) : NULL;
-    return rest && *rest ? asked->phrase : NULL;
+    for (size_t i = 0; heard.len && i < TL_ARRAY_LEN(answers); i++) {
+        const char *rest = answers[i] ? behind(answers[i]->text, tl_buf_str(&heard)) : NULL;
+        if (rest && *rest)
+            return phrase;
+    }
+    return NULL;
 }
 
 static void answer_message(const struct tl_ai_response *response, struct tl_ai_item *item,

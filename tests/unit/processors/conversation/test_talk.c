@@ -1113,6 +1113,18 @@ static void predecessors_answer_that_was_not_complete_is_unfinished(void **state
                    "final 5 ai 400ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
+/* It died between the last sound of the answer and saying that it was the last. */
+static void predecessors_answer_that_ends_a_sentence_is_whole(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on_with(f, TL_SPEAKER_AI, "We have tea and cakes with jam.", 1400, false);
+    mark(f, "5.0.1400");
+    talk_wait(f, 401);
+    talk_assert(f, "answered \"We have tea and cakes with jam.\"\n"
+                   "final 5 ai 1400ms \"We have tea and cakes with jam.\"\n"
+                   "remember 5 ai  \"We have tea and cakes with jam.\"\n");
+}
+
 static void predecessors_answer_waits_while_marks_come(void **state)
 {
     struct talk_fixture *f = *state;
@@ -1473,6 +1485,7 @@ int main(void)
         TEST(predecessors_answer_is_cut_when_no_mark_comes),
         TEST(of_a_predecessors_answer_that_nobody_heard_nothing_is_told),
         TEST(predecessors_answer_that_was_not_complete_is_unfinished),
+        TEST(predecessors_answer_that_ends_a_sentence_is_whole),
         TEST(predecessors_answer_waits_while_marks_come),
         TEST(predecessors_answer_is_cut_by_a_barge_in),
         TEST(what_a_predecessor_answered_comes_before_its_answer),
