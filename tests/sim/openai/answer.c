@@ -197,11 +197,10 @@ static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
 {
     const struct tl_ai_item *asked = TAILQ_PREV(last, tl_ai_item_list, link);
     const struct tl_phrase *phrase = asked ? asked->phrase : NULL;
+    const struct tl_speech *answers[] = {phrase ? phrase->answer : NULL,
+                                         phrase ? phrase->after_tool : NULL};
     TL_CLEANUP(tl_buf_finish) struct tl_buf heard;
 
-    if (!phrase)
-        return NULL;
-    const struct tl_speech *answers[] = {phrase->answer, phrase->after_tool};
     tl_buf_init(&heard, TL_AI_TEXT_MAX);
     tl_ai_item_text(last, &heard);
     for (size_t i = 0; heard.len && i < TL_ARRAY_LEN(answers); i++) {
