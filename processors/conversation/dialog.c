@@ -601,6 +601,7 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         return;
     }
     if (tl_dialog_ai_is_holding(d) && item->kind == TL_MEDIA_KIND_MARK) {
+        tl_talk_on_line(&d->talk, item->at_ms - d->call_started_at);
         on_marked(d, item); /* what was heard is no news of the caller's: it overtakes */
         return;
     }
@@ -608,6 +609,7 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         on_stream_broken(d, &item->claim);
         d->has_base = false;
     }
+    tl_talk_on_line(&d->talk, item->at_ms - d->call_started_at);
     if (item->kind == TL_MEDIA_KIND_FRAME)
         d->frame_at = item->at_ms;
     else if (item->kind == TL_MEDIA_KIND_MARK)

@@ -20,7 +20,8 @@
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
 #define MS_PER_BYTE 45.0         /* of a voice of which nothing was heard yet: a fast one */
 #define WHOLE_BYTES_MIN 25
-#define PREDECESSOR_WAIT_MS 400 /* without a mark, of which one comes every 200 ms: the rest stays unheard */
+#define PREDECESSOR_WAIT_MS 400  /* of the line without a mark, of which one comes every 200 ms: the rest
+                                    stays unheard */
 
 struct tl_talk_turn {
     struct tl_talk_turn *prev, *next;
@@ -45,10 +46,11 @@ struct tl_talk_turn {
     int64_t sound_base;   /* bytes before sound.data[0] */
     int64_t generated, drafted, draft_bytes, released; /* bytes of the turn's sound */
     int64_t heard_ms;
-    int64_t last_draft_ms, last_mark_ms; /* monotonic */
+    int64_t last_draft_ms; /* monotonic */
     bool draft_in_flight, complete, cut, orphan;
     bool draft_complete;  /* the log knows that it is complete */
     bool of_predecessor;  /* its marks still come; `complete` is what the log says */
+    int64_t last_mark_ms; /* of a predecessor's: where the line was then, call time */
 };
 
 /* ---- turns ---- */
@@ -274,7 +276,7 @@ static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn
     if (t->of_predecessor && talk->listens && !t->cut)
         return false; /* what it answers comes first */
     if (t->of_predecessor)
-        return t->cut || now.mono_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
+        return t->cut || talk->line_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
                t->heard_ms * 8 >= t->generated;
     if (is_ai(t))
         return !is_unheard(t) || (t->complete && t->released && t->released == t->generated &&
@@ -333,7 +335,6 @@ static void release_piece(struct tl_talk *talk, struct tl_talk_turn *t, int64_t 
 
     if (!t->released) {
         t->start_ms = now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms;
-        t->last_mark_ms = now.mono_ms;
     }
     talk->on->play(talk->arg,
                    (struct tl_bytes){t->sound.data + (t->released - t->sound_base), (size_t)len});
@@ -740,6 +741,11 @@ void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *t, bool 
         pump_sound(talk, now);
 }
 
+void tl_talk_on_line(struct tl_talk *talk, int64_t call_ms)
+{
+    talk->line_ms = call_ms;
+}
+
 void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
@@ -752,7 +758,7 @@ void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now 
         if (!is_ai(t) || t->turn != turn || t->cut || (epoch != talk->epoch && !t->of_predecessor))
             continue; /* a mark that came back because of a clear says nothing */
         int64_t sent_ms = ((t->of_predecessor ? t->generated : t->released) + 7) / 8;
-        t->last_mark_ms = now.mono_ms;
+        t->last_mark_ms = talk->line_ms;
         if (ms > t->heard_ms) /* no more can be heard than was sent, whatever the mark says */
             t->heard_ms = ms < sent_ms ? ms : sent_ms;
         drop_heard(t);
@@ -781,7 +787,7 @@ void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, bo
             drop_heard(t);
         }
         if (t->of_predecessor && was_last)
-            t->last_mark_ms = now.mono_ms - PREDECESSOR_WAIT_MS - 1;
+            t->last_mark_ms = talk->line_ms - PREDECESSOR_WAIT_MS - 1;
     }
     if (was_last)
         pump_finals(talk, now);
@@ -891,8 +897,7 @@ void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void
 }
 
 /* An answer that a predecessor left open: what of it was heard, its marks will tell. */
-static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d,
-                          struct tl_talk_now now)
+static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d)
 {
     struct tl_talk_turn *t = turn_create(TL_SPEAKER_AI, "");
 
@@ -904,7 +909,7 @@ static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d,
     t->complete = d->complete;
     t->generated = d->len_ms * 8;
     t->start_ms = d->start_ms;
-    t->last_mark_ms = now.mono_ms;
+    t->last_mark_ms = d->start_ms + PLAY_LATE_MS;
     t->has_answers_to = d->has_answers_to;
     t->answers_to = d->answers_to;
     tl_buf_add_str(&t->text, d->text);
@@ -960,7 +965,7 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
     }
     for (size_t i = 0; i < m->drafts_n; i++) {
         if (m->drafts[i].speaker == TL_SPEAKER_AI) {
-            resume_answer(talk, &m->drafts[i], now);
+            resume_answer(talk, &m->drafts[i]);
         } else {
             resume_turn(talk, &m->drafts[i], now);
         }

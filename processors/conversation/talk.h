@@ -53,6 +53,7 @@ struct tl_talk {
     int turn;                     /* newest */
     int final_turn;               /* newest that is final */
     bool listens;                 /* only what was answered already is heard, once more */
+    int64_t line_ms;              /* see tl_talk_on_line */
     double ai_ms_per_byte;        /* of the AI's voice in this call: sound for a byte of its words */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
@@ -108,6 +109,9 @@ bool tl_talk_is_transcribed_to(const struct tl_talk *talk, const struct tl_posit
 /* What the log and the telephone report. */
 void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *turn, bool ok,
                              struct tl_talk_now now);
+/** What came over the line up to `call_ms`, marks included, has been told: of a frame or mark, before it.
+ *  By the line's own time, so that a delay of ours is not taken for silence. */
+void tl_talk_on_line(struct tl_talk *talk, int64_t call_ms);
 void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now);
 
 /** A stream broke off after a frame at `end_ms`, with the newest mark at `mark_ms` (-1: none), in call time:

@@ -195,7 +195,10 @@ static const char *behind(const char *answer, const char *heard)
  *  its last words are the beginning of what answers the phrase before them. */
 static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
 {
-    const struct tl_ai_item *asked = TAILQ_PREV(last, tl_ai_item_list, link);
+    struct tl_ai_item *asked = TAILQ_PREV(last, tl_ai_item_list, link);
+
+    while (asked && asked->kind == TL_AI_MESSAGE && strcmp(asked->role, "assistant") == 0)
+        asked = TAILQ_PREV(asked, tl_ai_item_list, link); /* begun more than once */
     const struct tl_phrase *phrase = asked ? asked->phrase : NULL;
     const struct tl_speech *answers[] = {phrase ? phrase->answer : NULL,
                                          phrase ? phrase->after_tool : NULL};

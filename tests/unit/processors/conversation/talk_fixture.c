@@ -178,6 +178,7 @@ void talk_wait(struct talk_fixture *f, int64_t ms)
 {
     f->now.mono_ms += ms;
     f->now.call_ms += ms;
+    tl_talk_on_line(&f->talk, f->now.call_ms);
     tl_talk_tick(&f->talk, f->now);
 }
 

@@ -11,6 +11,7 @@
 
 static void mark(struct talk_fixture *f, const char *name)
 {
+    tl_talk_on_line(&f->talk, f->now.call_ms);
     tl_talk_on_mark(&f->talk, name, f->now);
 }
 
@@ -1130,6 +1131,7 @@ static void predecessors_answer_waits_while_marks_come(void **state)
     struct talk_fixture *f = *state;
     char name[32];
     go_on(f, TL_SPEAKER_AI, "Tea and cakes with jams", 10000);
+    mark(f, "5.0.100");
     for (int ms = 200; ms < 10000; ms += 200) {
         (void)snprintf(name, sizeof(name), "5.0.%d", ms);
         talk_wait(f, 350);
@@ -1252,6 +1254,7 @@ static void predecessors_open_drafts_are_put_in_turn_order(void **state)
                                          .turn = 4,
                                          .speaker = TL_SPEAKER_AI,
                                          .text = "Second.",
+                                         .start_ms = 1000,
                                          .len_ms = 400,
                                          .complete = true},
                                         {.utterance_id = PREDECESSORS_ID,
@@ -1259,6 +1262,7 @@ static void predecessors_open_drafts_are_put_in_turn_order(void **state)
                                          .turn = 3,
                                          .speaker = TL_SPEAKER_AI,
                                          .text = "First.",
+                                         .start_ms = 1000,
                                          .len_ms = 400,
                                          .complete = true}};
     tl_memory_init(&m, 100, 10000);
