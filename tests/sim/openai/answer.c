@@ -214,6 +214,16 @@ static const struct tl_phrase *cut_answer(struct tl_ai_item *last)
     return NULL;
 }
 
+/** Its words are the beginning of that text. */
+static bool is_begun(struct tl_ai_item *item, const char *text)
+{
+    TL_CLEANUP(tl_buf_finish) struct tl_buf heard;
+
+    tl_buf_init(&heard, TL_AI_TEXT_MAX);
+    tl_ai_item_text(item, &heard);
+    return heard.len && heard.len < strlen(text) && strncmp(text, tl_buf_str(&heard), heard.len) == 0;
+}
+
 static void answer_message(const struct tl_ai_response *response, struct tl_ai_item *item,
                            struct tl_ai_plan *plan)
 {
@@ -222,6 +232,8 @@ static void answer_message(const struct tl_ai_response *response, struct tl_ai_i
 
     if (phrase)
         answer_phrase(response, phrase, plan);
+    else if (is_own && is_begun(item, SORRY))
+        add_text(response, plan, SORRY);
     else if (is_own || item->turn == TL_AI_TURN_SILENCE)
         add_text(response, plan, STILL_THERE);
     else
