@@ -3,6 +3,9 @@ import contextlib
 import os
 import time
 
+import redis
+from confluent_kafka import Consumer, TopicPartition
+
 import callers
 import history
 import support
@@ -35,7 +38,7 @@ def open_business(stack):
 def script(n):
     """Caller n begins a little later than caller n - 1, with another sentence."""
     begin = n * 5 % len(SAYINGS)
-    steps = [{"wait_answer": True}, {"pause": n % 10 * 350}]
+    steps = [{"wait_answer": True}, {"pause": n % 10 * 250}]
     for said in SAYINGS[begin:] + SAYINGS[:begin]:
         steps += [{"say": said}, {"wait_answer": True}, {"hangup": True, "when_told": True}]
     return [*steps, {"again": 2}]
@@ -297,7 +300,6 @@ def lag(stack, log):
 
 
 def live_positions(stack, topic):
-    import redis
     prefix = stack.env.get("TRUNKLINE_LIVE_PREFIX", "trunkline:")
     client = redis.Redis.from_url(stack.env["REDIS_URL"], decode_responses=True)
     try:
@@ -308,7 +310,6 @@ def live_positions(stack, topic):
 
 
 def committed(stack, topic, group):
-    from confluent_kafka import Consumer, TopicPartition
     consumer = Consumer({"bootstrap.servers": stack.env["KAFKA_BROKERS"],
                          "group.id": stack.topic(group)})
     try:

@@ -53,6 +53,18 @@ class Kill(Fault):
         start(self.house, self.dies)
 
 
+class Storm(Kill):
+    """And the REST API of the telephone network refuses the next twenty requests with 429."""
+
+    def inject(self):
+        callers.network(self.house, "POST", "/faults", {"rest_429": 20})
+        super().inject()
+
+    def heal(self):
+        callers.network(self.house, "POST", "/faults", {"rest_429": 0})
+        super().heal()
+
+
 class Replace(Kill):
     """SIGKILL, and a supervisor that starts them again at once."""
 

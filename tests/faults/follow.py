@@ -14,7 +14,9 @@ class Log:
         self.topic = stack.topic(name)
         self.decode = AvroDeserializer(SchemaRegistryClient({"url": stack.env["SCHEMA_REGISTRY_URL"]}))
         self.consumer = Consumer({"bootstrap.servers": stack.env["KAFKA_BROKERS"],
-                                  "group.id": "unused", "enable.auto.commit": False})
+                                  "group.id": "unused", "enable.auto.commit": False,
+                                  # what is asked beside waits behind a fetch on the connection
+                                  "fetch.wait.max.ms": 20})
         parts = self.consumer.list_topics(self.topic, 30).topics[self.topic].partitions
         self.next = {p: 0 for p in parts}  # offset of the first record that was not read
         self.consumer.assign([TopicPartition(self.topic, p, 0) for p in parts])
@@ -28,7 +30,7 @@ class Log:
         """Everything up to the end that the topic had at the call. Returns itself."""
         ends = self.ends()
         while any(self.next[p] < end for p, end in ends.items()):
-            for record in self.consumer.consume(500, 1.0):
+            for record in self.consumer.consume(500, 0.1):
                 if not record.error():
                     self._take(record)
         return self

@@ -40,41 +40,48 @@ def suffer(crowd, fault):
 
 # ---- processes ----
 
-def test_conversations_are_killed(house):
-    """One is missed for long, the other one is back at once under the same number."""
-    survive(house, faults.Kill(house, "conversation-0"), faults.Replace(house, "conversation-1"))
+def test_conversations_are_killed_and_stalled(house):
+    """One is missed for long, the other one is back at once under the same number; then one stops,
+    loses its calls, and goes on."""
+    survive(house, faults.Kill(house, "conversation-0"), faults.Replace(house, "conversation-1"),
+            faults.Stall(house, "conversation-0"))
 
 
-@pytest.mark.parametrize("behaviour", faults.ABRUPT)
-def test_an_ingest_is_killed(house, behaviour):
-    survive(house, (faults.Kill(house, "ingest-0"), behaviour),
-            (faults.Replace(house, "ingest-1"), behaviour))
+def test_ingests_are_killed(house):
+    """The telephone network asks at once, holds in silence, notices nothing."""
+    survive(house, *((faults.Kill(house, f"ingest-{n % 2}"), behaviour)
+                     for n, behaviour in enumerate(faults.ABRUPT)))
 
 
-def test_half_of_the_watchdog_is_killed_with_an_ingest(house):
-    """The telephony that would have come first is gone too, then the other one."""
+def test_ingests_are_killed_and_back_at_once(house):
+    survive(house, *((faults.Replace(house, f"ingest-{n % 2}"), behaviour)
+                     for n, behaviour in enumerate(faults.ABRUPT)))
+
+
+def test_machines_go_without_a_word(house):
+    """Sockets stay open towards the telephone network, which sees a reset or nothing at all."""
+    survive(house, *((faults.Machine(house, n % 2, told=behaviour != "nothing"), behaviour)
+                     for n, behaviour in enumerate(faults.ABRUPT)))
+
+
+def test_the_watchdog_suffers_too(house):
+    """The telephony that would have come first is gone with the ingest, then the other one; at last
+    the REST API answers 429, when every call must be fetched by it."""
     survive(house, (faults.Kill(house, "ingest-0", "telephony-0"), "hold"),
-            (faults.Kill(house, "ingest-1", "telephony-1"), "nothing"))
-
-
-@pytest.mark.parametrize("behaviour", faults.ABRUPT)
-def test_a_machine_goes_without_a_word(house, behaviour):
-    """Its sockets stay open towards the telephone network, which sees a reset or nothing at all."""
-    survive(house, (faults.Machine(house, 0, told=behaviour != "nothing"), behaviour))
-
-
-def test_processes_stall_and_continue(house):
-    survive(house, faults.Stall(house, "conversation-0"), faults.Stall(house, "ingest-1"))
+            (faults.Kill(house, "ingest-1", "telephony-1"), "nothing"),
+            (faults.Storm(house, "ingest-0"), "hold"))
 
 
 # ---- sockets ----
 
-def test_half_open_sockets_of_the_telephone_network(house):
-    """Some calls' own sockets, then all of one ingest: nobody says anything, nobody closes."""
+def test_sockets_fall_silent(house):
+    """Some calls' own, then all of one ingest: nobody says anything, nobody closes; then an ingest
+    that stalls, with its sockets, and goes on."""
     with Crowd(house, house.log) as crowd:
         crowd.wait_talking()
         suffer(crowd, faults.HalfOpenTelephone(house, crowd.calls[::3]))
         suffer(crowd, faults.SilentIngest(house, "ingest-0"))
+        suffer(crowd, faults.Stall(house, "ingest-1"))
         part(crowd)
 
 
@@ -84,12 +91,6 @@ def test_the_ai_service_breaks(house):
             faults.AiService(house, "rst", refuse="refuse_upgrade_503", refused=2 * CALLS),
             faults.AiService(house, "drop", refuse="refuse_upgrade_429", refused=CALLS),
             faults.AiService(house, "rate_limit"))
-
-
-def test_the_telephone_network_answers_429(house):
-    """While every call must be fetched by its REST API."""
-    with faults.network_faults(house, rest_429=CALLS):
-        survive(house, (faults.Kill(house, "ingest-0"), "nothing"))
 
 
 # ---- servers and disk ----

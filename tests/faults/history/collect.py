@@ -67,7 +67,8 @@ class Witnesses:
 
     def consumer(self):
         return Consumer({"bootstrap.servers": self.env["KAFKA_BROKERS"], "group.id": "unused",
-                         "enable.auto.commit": False, "enable.partition.eof": True})
+                         "enable.auto.commit": False, "enable.partition.eof": True,
+                         "fetch.wait.max.ms": 20})  # what is asked beside waits behind a fetch
 
     def ends(self, consumer):
         parts = consumer.list_topics(self.topic, 30).topics[self.topic].partitions
