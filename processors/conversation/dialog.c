@@ -87,7 +87,8 @@ static void send_playback(struct tl_dialog *d, enum tl_playback_kind kind, struc
                                           .audio = audio,
                                           .text = text,
                                           .checkpoint_offset = d->checkpoint_offset};
-    if (!d->is_claiming) /* else it is sent again when the claim stands in the log */
+    bool is_sent = !d->is_claiming || (kind == TL_PLAYBACK_KIND_CLEAR && d->is_same_stream);
+    if (is_sent) /* else it is sent again when the claim stands in the log */
         tl_outbox_add(d->conversation->outbox, d->ingest, d->ingest_epoch, &item);
 }
 
@@ -220,6 +221,7 @@ static void take_started(struct tl_dialog *d, const struct tl_media_batch *batch
     d->previous_claim = d->claim;
     d->claim = (struct tl_claim){
         .number = item->number, .offset = item->offset, .session = item->session};
+    d->is_same_stream = *s->stream_sid && strcmp(d->stream_sid, s->stream_sid) == 0;
     (void)snprintf(d->stream_sid, sizeof(d->stream_sid), "%s", s->stream_sid);
     (void)snprintf(d->call_sid, sizeof(d->call_sid), "%s", s->call_sid);
     (void)snprintf(d->business_id, sizeof(d->business_id), "%s", s->business_id);
@@ -311,7 +313,7 @@ static void claim_leg(struct tl_dialog *d, bool is_known)
                 TL_INT("ingest", d->ingest));
     tl_dialog_tell(d, &event, on_session_logged, claiming);
     tl_story_hold(d->story); /* nothing of ours may count before that was read back */
-    d->is_claiming = true;
+    d->is_claiming = d->talk.is_muted = true;
 }
 
 static struct tl_dialog *dialog_create(struct tl_conversation *c, const struct tl_uuid *call_id)
@@ -452,6 +454,8 @@ static void begin_rebuilt(struct tl_dialog *d)
     d->heard_n = -1;
     d->heard_claim = (struct tl_claim){.number = -1, .offset = -1};
     d->frame_at = d->mark_at = 0;
+    d->heard_sid[0] = '\0';
+    d->repeats_to_ms = -1;
     d->wants_greeting = m->utterances == 0 && m->turn == 0;
     bool is_open = tl_talk_is_open(&d->talk, TL_SPEAKER_AI); /* what becomes of it, its marks tell */
     enum tl_speaker last = m->turns_n ? m->turns[m->turns_n - 1].speaker : TL_SPEAKER_UNKNOWN;
@@ -465,6 +469,8 @@ static void hear_again(struct tl_dialog *d)
 {
     struct tl_ear_place to;
 
+    d->repeats_to_ms = -1;
+    d->heard_sid[0] = '\0';
     if (tl_talk_worded_to(&d->talk, &to)) {
         d->heard_claim =
             (struct tl_claim){.number = to.position.number, .offset = to.position.offset};
@@ -514,17 +520,17 @@ static void tell_live(struct tl_dialog *d, enum tl_dialog_return how)
 void tl_dialog_live(struct tl_dialog *d, enum tl_dialog_return how)
 {
     d->stage = TL_DIALOG_LIVE;
-    d->is_claiming = false;
+    d->is_claiming = d->talk.is_muted = false;
     if (how == TL_DIALOG_REBUILT)
         begin_rebuilt(d);
     tl_story_release(d->story);
-    if (how == TL_DIALOG_REATTACHED) {
+    if (how == TL_DIALOG_REATTACHED && !d->is_same_stream) { /* else what was sent is still to be heard */
         on_stream_broken(d, &d->claim);
         tl_talk_resend(&d->talk, tl_dialog_now(d));
     }
     if (how == TL_DIALOG_HEARS_AGAIN)
         hear_again(d);
-    else
+    else if (how == TL_DIALOG_REBUILT || !d->is_same_stream)
         d->has_base = false;
     if (how == TL_DIALOG_REATTACHED)
         tl_dialog_ai_return(d);
@@ -586,6 +592,25 @@ static void keep_pending(struct tl_dialog *d, const struct tl_dialog_item *item)
     d->pending_n++;
 }
 
+/* A stream may be claimed anew, under a higher attachment: its sound goes on, and some of it comes twice. */
+static void begin_attachment(struct tl_dialog *d, const struct tl_claim *attachment)
+{
+    const char *sid = "";
+
+    for (size_t i = 0; i < d->memory.given_n; i++)
+        if (tl_attachment_compare(&d->memory.given[i].claim, attachment) == 0)
+            sid = d->memory.given[i].stream_sid;
+    if (tl_attachment_compare(&d->claim, attachment) == 0)
+        sid = d->stream_sid;
+    bool goes_on = *sid && strcmp(sid, d->heard_sid) == 0;
+    (void)snprintf(d->heard_sid, sizeof(d->heard_sid), "%s", sid);
+    d->repeats_to_ms = goes_on ? d->heard_timestamp_ms : -1;
+    if (goes_on)
+        return;
+    on_stream_broken(d, attachment);
+    d->has_base = false;
+}
+
 void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
 {
     bool same = tl_attachment_compare(&item->claim, &d->heard_claim) == 0;
@@ -607,17 +632,21 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         on_marked(d, item); /* what was heard is no news of the caller's: it overtakes */
         return;
     }
-    if (!same) {
-        on_stream_broken(d, &item->claim);
-        d->has_base = false;
+    if (!same)
+        begin_attachment(d, &item->claim);
+    if (item->kind == TL_MEDIA_KIND_FRAME && item->timestamp_ms <= d->repeats_to_ms) {
+        tl_counter_add(&d->conversation->metrics.frames_repeated, 1);
+        return;
     }
     tl_talk_on_line(&d->talk, item->at_ms - d->call_started_at);
     if (item->kind == TL_MEDIA_KIND_FRAME && !d->frame_at)
         d->first_frame_at = item->at_ms;
-    if (item->kind == TL_MEDIA_KIND_FRAME)
+    if (item->kind == TL_MEDIA_KIND_FRAME) {
         d->frame_at = item->at_ms;
-    else if (item->kind == TL_MEDIA_KIND_MARK)
+        d->heard_timestamp_ms = item->timestamp_ms;
+    } else if (item->kind == TL_MEDIA_KIND_MARK) {
         d->mark_at = item->at_ms;
+    }
     d->heard_claim = item->claim;
     d->heard_n = item->n;
     switch (item->kind) {

@@ -67,6 +67,7 @@ struct tl_dialog {
     enum tl_dialog_stage stage;
     struct tl_story *story; /* its events on their way to the log */
     unsigned generation;    /* rises with every claim */
+    bool is_same_stream;    /* the newest attachment is of the stream that was held before */
     bool is_claiming;       /* the claim was not read back: what is written is held, nothing is played */
     int64_t handed_over_ms; /* monotonic: when ingest was last asked to move the leg */
 
@@ -103,6 +104,9 @@ struct tl_dialog {
     /* sound in */
     struct tl_claim heard_claim; /* attachment of the newest item */
     int64_t heard_n;             /* newest n of it; -1: none */
+    char heard_sid[64];          /* stream of that attachment, as far as known */
+    int64_t heard_timestamp_ms;  /* of its newest frame */
+    int64_t repeats_to_ms;       /* frames up to this timestamp came under the attachment before; -1 */
     int64_t stream_base_ms;      /* call time of the stream's timestamp 0 */
     bool has_base;
     int64_t last_frame_ms;       /* monotonic */

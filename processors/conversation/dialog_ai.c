@@ -252,13 +252,15 @@ static void session_lost(struct tl_dialog *d, bool fatal, const char *reason)
 {
     int64_t now = tl_mono_ms();
     int64_t delay = RETRY_FIRST_MS << (d->ai_attempts < 4 ? d->ai_attempts : 4);
-    int64_t held_back = driver_of(d)->not_before_ms(d->conversation->driver_self) - now;
+    bool must_wait;
+    int64_t held_back =
+        driver_of(d)->not_before_ms(d->conversation->driver_self, &must_wait) - now;
     uint8_t jitter;
 
     if (!d->ai_wanted_since_ms)
         d->ai_wanted_since_ms = now;
     int64_t left = d->ai_wanted_since_ms + d->conversation->openai.reconnect_deadline_ms - now;
-    if (fatal || left < 0 || held_back > left) {
+    if (fatal || left < 0 || (must_wait && held_back > left)) {
         give_up(d, reason);
         return;
     }

@@ -215,6 +215,7 @@ static void on_session_created(struct tl_speech *s, const struct tl_openai_event
         return;
     s->stage = CONFIGURING;
     s->provider->refusals = 0;
+    s->provider->must_wait = false;
     if (tl_ws_send(s->ws, true, s->first.data, s->first_update_len) != TL_OK)
         tl_ws_close(s->ws, 1001, "the socket is full");
 }
@@ -369,20 +370,27 @@ static void on_message(void *arg, struct tl_ws *ws, const void *data, size_t len
     tl_openai_event_finish(&e);
 }
 
-/* Too many requests: all calls of this process hold back, for each would only make it worse. */
+/* Too many requests: all calls of this process hold back, for each would only make it worse. Those that
+ * were refused together count once. */
 static void hold_back(struct tl_openai_provider *p, int retry_after_s)
 {
-    int64_t wait_ms = retry_after_s ? retry_after_s * INT64_C(1000)
-                                    : HOLD_BACK_MS << (p->refusals < 3 ? p->refusals : 3);
+    int64_t now_ms = tl_mono_ms(), until_ms = now_ms + retry_after_s * INT64_C(1000);
 
-    p->refusals++;
-    if (p->not_before_ms < tl_mono_ms() + wait_ms)
-        p->not_before_ms = tl_mono_ms() + wait_ms;
+    if (retry_after_s && until_ms > p->not_before_ms) {
+        p->not_before_ms = until_ms;
+    } else if (!retry_after_s && now_ms >= p->not_before_ms) {
+        p->not_before_ms = now_ms + (HOLD_BACK_MS << (p->refusals < 3 ? p->refusals : 3));
+        p->refusals++;
+    }
+    p->must_wait = p->must_wait || retry_after_s > 0;
 }
 
-static int64_t provider_not_before_ms(void *self)
+static int64_t provider_not_before_ms(void *self, bool *ret_must_wait)
 {
-    return ((struct tl_openai_provider *)self)->not_before_ms;
+    const struct tl_openai_provider *p = self;
+
+    *ret_must_wait = p->must_wait;
+    return p->not_before_ms;
 }
 
 static void on_close(void *arg, struct tl_ws *ws, const struct tl_ws_close *close)

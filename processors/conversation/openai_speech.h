@@ -14,7 +14,8 @@ struct tl_openai_provider {
     const struct tl_openai_settings *settings;
     struct tl_metric_vec *errors; /* code */
     int64_t not_before_ms; /* monotonic: too many requests; no session is opened before */
-    int refusals;          /* of them in a row */
+    int refusals;          /* bursts of them in a row */
+    bool must_wait;        /* the provider named that time, and not we */
 };
 
 extern const struct tl_speech_driver tl_openai_speech_driver;

@@ -66,8 +66,8 @@ struct tl_speech_options {
 struct tl_speech_driver {
     TL_MUST_CHECK enum tl_status (*open)(void *self, const struct tl_speech_options *options,
                                          struct tl_speech **ret_speech, struct tl_error *err);
-    /** Monotonic ms before which no session should be opened: the provider said that it is too much. */
-    int64_t (*not_before_ms)(void *self);
+    /** Monotonic ms before which no session should be opened, for there were too many requests. */
+    int64_t (*not_before_ms)(void *self, bool *ret_must_wait); /* the provider named it */
     void (*append)(struct tl_speech *speech, struct tl_bytes audio); /* mu-law */
     /** Asks for an answer: the session's instructions with `more` (NULL: nothing) behind them. Waits
      *  for an answer that is under way. */

@@ -351,7 +351,7 @@ static void release(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk
     while (t->released < t->drafted) {
         int64_t ahead = unheard_ms(talk), left = t->drafted - t->released;
         int64_t len = left < PIECE_BYTES ? left : PIECE_BYTES;
-        if (ahead >= talk->play_ahead_ms)
+        if (talk->is_muted || ahead >= talk->play_ahead_ms)
             return;
         release_piece(talk, t, len, now);
     }

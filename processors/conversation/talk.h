@@ -52,6 +52,7 @@ struct tl_talk {
     struct tl_talk_turn *speaking; /* the caller, now; not committed yet */
     int turn;                     /* newest */
     int final_turn;               /* newest that is final */
+    bool is_muted;                /* no sound is sent now: the claim is on its way */
     bool listens;                 /* only what was answered already is heard, once more */
     int64_t line_ms;              /* see tl_talk_on_line */
     double ai_ms_per_byte;        /* of the AI's voice in this call: sound for a byte of its words */

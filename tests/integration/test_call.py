@@ -206,10 +206,11 @@ def test_the_ai_ends_the_call_once_goodbye_was_heard(calls):
     report = call.report()
     assert heard(report) == [GREETING, answer(HOURS), answer("Goodbye.")]
     assert report["status"] == "completed"
-    intent, = [e["tool_intent"] for e in events if e["tool_intent"]]
-    assert intent["name"] == "end_call"
-    results = [e["tool_result"] for e in events if e["tool_result"]]
-    assert results and results[0]["intent_id"] == intent["intent_id"]
+    intents = [e["tool_intent"] for e in events if e["tool_intent"]]
+    assert [i["name"] for i in intents] == ["say_goodbye", "end_call"]
+    results = {e["tool_result"]["intent_id"]: e["tool_result"]["status"] for e in events
+               if e["tool_result"]}
+    assert results == {i["intent_id"]: "DONE" for i in intents}
     assert events[-1]["closed"]["reason"] == "ended_by_ai"
 
 
