@@ -27,7 +27,7 @@ class Judgement:
 def check_call(call, history):
     """(findings, Count) of one call."""
     said, heard = truth.said(call, history.faults), truth.heard(call)
-    found, count = Words(call, said, heard).check()
+    found, count = Words(call, said, heard, truth.gap_windows(call, history.faults)).check()
     found += check_life(call, history)
     found += check_sessions(call, history)
     found += check_effects(call, history)

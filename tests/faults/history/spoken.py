@@ -8,6 +8,7 @@ UNCLEAR = "unintelligible"
 MARK_WORDS = 2  # what was heard of a cut sentence is known to 200 ms: marks come back so often
 AHEAD_WORDS = 4  # a successor reckons with the words of a draft, which run ahead of their sound
 MARK_MS = 400  # and what is said again when a line died: a mark, and one on its way
+WORD_MS = 150  # the shortest
 
 
 @dataclasses.dataclass
@@ -26,8 +27,9 @@ def clean(words_of_final):
 class Words:
     """Both sides of one call: findings and a Count."""
 
-    def __init__(self, call, said, heard):
+    def __init__(self, call, said, heard, windows=()):
         self.call, self.said, self.heard = call, said, heard
+        self.windows = windows  # of truth.gap_windows: the network may play on, and nobody of us knows
         events, _ = fence.read(call.events)
         self.finals = [f for f in told.finals(events) if f.event["leg"] == "caller"]
         self.count = Count()
@@ -39,6 +41,17 @@ class Words:
     def check(self):
         found = [*self._check_caller(), *self._check_ai(), *self._check_order()]
         return found, self.count
+
+    def unknown_ms(self, sentence):
+        """For how much of a sentence at the ear no stream was open."""
+        return sum(max(0, min(sentence.end_us, to_us) - max(sentence.start_us, from_us))
+                   for from_us, to_us in self.windows) // 1000
+
+    def is_played_on(self, rest):
+        """The rest of a sentence that the network had played on while no stream was open."""
+        return any(h.text == rest.text and h.end_us <= rest.start_us
+                   and rest.size - rest.pieces[0][0] <= (MARK_MS + self.unknown_ms(h)) * 8
+                   for h in self.heard if h is not rest and self.unknown_ms(h))
 
     # ---- the caller ----
 
@@ -102,7 +115,14 @@ class Words:
     def _unrecorded(self, known, i, lost, too_much, finals):
         """The ear heard what no final has."""
         sentence = known[i]
+        unknown_ms = self.unknown_ms(sentence)
         if not sentence.is_whole and len(lost) <= MARK_WORDS:
+            return
+        if unknown_ms and len(lost) <= MARK_WORDS + unknown_ms // WORD_MS:
+            self.count.gap += len(lost)
+            return
+        if self.is_played_on(sentence):
+            self.count.again += len(lost)
             return
         elsewhere = next((j for j, told_ in too_much.items() if told_ == lost), None)
         if elsewhere is not None:
@@ -121,13 +141,15 @@ class Words:
         for h in self.heard:
             if not h.text:
                 yield self.finding("sound_unknown", [], heard_us=[h.start_us, h.end_us])
+            elif h.pieces[0][0] > 0 and self.is_played_on(h):
+                continue
             elif h.pieces[0][0] > 0:
                 yield self.finding("answer_not_at_ear", truth.words_of(h.text), of=h.text,
                                    why="only its rest was heard", pieces=h.pieces, size=h.size)
             elif h.skipped_ms():
                 yield self.finding("answer_not_at_ear", truth.words_of(h.text), of=h.text,
                                    why="a part was left out", pieces=h.pieces, size=h.size)
-            elif h.repeated_ms() > MARK_MS:
+            elif h.repeated_ms() > MARK_MS + self.unknown_ms(h):
                 yield self.finding("word_doubled", truth.words_of(h.text), of=h.text, at="ear",
                                    why="goes on before where it was cut", pieces=h.pieces,
                                    size=h.size)
