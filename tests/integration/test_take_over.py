@@ -49,7 +49,7 @@ def silence(call):
 MOMENTS = {"caller": caller_speaks, "ai": ai_speaks, "silence": silence}
 SAID = [COMPLAINT, SHOES, YES]
 ANSWERS = [GREETING] + [answer(phrase) for phrase in SAID]
-SCRIPT = [{"wait_answer": True}, {"say": COMPLAINT}, {"wait_answer": True}, {"pause": 3000},
+SCRIPT = [{"wait_answer": True}, {"say": COMPLAINT}, {"wait_answer": True}, {"pause": 6000},
           {"say": SHOES}, {"wait_answer": True}, {"say": YES}, {"wait_answer": True},
           callers.HANG_UP]
 
