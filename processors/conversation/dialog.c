@@ -487,12 +487,10 @@ static void on_stream_broken(struct tl_dialog *d, const struct tl_claim *next)
 {
     bool was_last = tl_attachment_compare(next, &d->claim) == 0 && d->claim.session == 1;
 
-    const struct tl_talk_stream stream = {
-        .began_ms = d->first_frame_at - d->call_started_at,
-        .ended_ms = d->frame_at - d->call_started_at,
-        .mark_ms = d->mark_at ? d->mark_at - d->call_started_at : -1};
     if (d->frame_at)
-        tl_talk_on_broken(&d->talk, &stream, was_last, tl_dialog_now(d));
+        tl_talk_on_broken(&d->talk, d->frame_at - d->call_started_at,
+                          d->mark_at ? d->mark_at - d->call_started_at : -1, was_last,
+                          tl_dialog_now(d));
     d->frame_at = d->mark_at = 0;
 }
 
@@ -639,8 +637,6 @@ void tl_dialog_handle(struct tl_dialog *d, const struct tl_dialog_item *item)
         return;
     }
     tl_talk_on_line(&d->talk, item->at_ms - d->call_started_at);
-    if (item->kind == TL_MEDIA_KIND_FRAME && !d->frame_at)
-        d->first_frame_at = item->at_ms;
     if (item->kind == TL_MEDIA_KIND_FRAME) {
         d->frame_at = item->at_ms;
         d->heard_timestamp_ms = item->timestamp_ms;

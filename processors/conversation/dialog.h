@@ -110,8 +110,7 @@ struct tl_dialog {
     int64_t stream_base_ms;      /* call time of the stream's timestamp 0 */
     bool has_base;
     int64_t last_frame_ms;       /* monotonic */
-    int64_t first_frame_at, frame_at, mark_at; /* wall clock, of the present stream: first and newest
-                                                  frame, newest mark; 0 */
+    int64_t frame_at, mark_at;   /* wall clock: newest frame, newest mark of the present stream; 0 */
     struct tl_buf early;         /* sound for a session that is not ready */
     bool only_listens;           /* up to listen_to it was answered: the AI transcribes it only */
     struct tl_position listen_to;

@@ -379,7 +379,7 @@ static void hold_back(struct tl_openai_provider *p, int retry_after_s)
     if (retry_after_s && until_ms > p->not_before_ms) {
         p->not_before_ms = until_ms;
     } else if (!retry_after_s && now_ms >= p->not_before_ms) {
-        p->not_before_ms = now_ms + (HOLD_BACK_MS << (p->refusals < 3 ? p->refusals : 3));
+        p->not_before_ms = now_ms + (p->refusals ? 2 : 1) * HOLD_BACK_MS; /* living calls cannot wait long */
         p->refusals++;
     }
     p->must_wait = p->must_wait || retry_after_s > 0;

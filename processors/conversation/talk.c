@@ -767,11 +767,14 @@ void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now 
     pump_finals(talk, now);
 }
 
-void tl_talk_on_broken(struct tl_talk *talk, const struct tl_talk_stream *stream, bool was_last,
+void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, bool was_last,
                        struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
-    int64_t from_ms = stream->mark_ms, end_ms = stream->ended_ms; /* up to from_ms all is accounted for */
+    int64_t from_ms = mark_ms; /* up to there all is accounted for */
+
+    if (end_ms > mark_ms + PREDECESSOR_WAIT_MS)
+        end_ms = mark_ms + PREDECESSOR_WAIT_MS; /* sound that had gone on would have had a mark */
 
     DL_FOREACH (talk->turns, t) {
         if (!is_ai(t) || t->cut)
@@ -779,8 +782,6 @@ void tl_talk_on_broken(struct tl_talk *talk, const struct tl_talk_stream *stream
         int64_t sent_ms = (t->of_predecessor ? t->generated : t->released) / 8;
         if (from_ms < t->start_ms)
             from_ms = t->start_ms + PLAY_LATE_MS;
-        if (stream->mark_ms < 0 && t->start_ms < stream->began_ms)
-            from_ms = end_ms; /* begun in an earlier one, and nothing says that it was sent into this */
         int64_t heard_ms = t->heard_ms + (end_ms > from_ms ? end_ms - from_ms : 0);
         heard_ms = heard_ms < sent_ms ? heard_ms - heard_ms % FRAME_MS : sent_ms;
         if (heard_ms > t->heard_ms) {

@@ -115,15 +115,10 @@ void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *turn, bo
 void tl_talk_on_line(struct tl_talk *talk, int64_t call_ms);
 void tl_talk_on_mark(struct tl_talk *talk, const char *name, struct tl_talk_now now);
 
-/** A stream that is over, in call time. */
-struct tl_talk_stream {
-    int64_t began_ms, ended_ms; /* first and last frame */
-    int64_t mark_ms;            /* newest mark; -1: none */
-};
-
-/** The stream broke off. Sound plays on between two marks, so what fits between its newest mark and its end
- *  was heard. was_last: nobody but us will send into a later one, so no mark of a predecessor's comes. */
-void tl_talk_on_broken(struct tl_talk *talk, const struct tl_talk_stream *stream, bool was_last,
+/** A stream broke off after a frame at `end_ms`, with the newest mark at `mark_ms` (-1: none), in call time:
+ *  sound plays on behind a mark, so a little more was heard. was_last: nobody but us will send into a later
+ *  one, so no mark of a predecessor's comes any more. */
+void tl_talk_on_broken(struct tl_talk *talk, int64_t end_ms, int64_t mark_ms, bool was_last,
                        struct tl_talk_now now);
 
 /** A new socket: what was sent and not heard is sent again. */

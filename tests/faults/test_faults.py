@@ -74,6 +74,7 @@ def test_the_watchdog_suffers_too(house):
 
 # ---- sockets ----
 
+@pytest.mark.open_defect
 def test_sockets_fall_silent(house):
     """Some calls' own, then all of one ingest: nobody says anything, nobody closes; then an ingest
     that stalls, with its sockets, and goes on."""
@@ -95,6 +96,7 @@ def test_the_ai_service_breaks(house):
 
 # ---- servers and disk ----
 
+@pytest.mark.open_defect
 def test_the_broker_is_away_for_a_while(house):
     """Restarted, paused, killed."""
     survive(house, faults.Restarted(house, "kafka"), faults.Paused(house, "kafka", 5),
