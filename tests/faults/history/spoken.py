@@ -5,7 +5,7 @@ from . import fence, told, truth, words
 from .model import Finding
 
 UNCLEAR = "unintelligible"
-MARK_WORDS = 2  # what was heard of a cut sentence is known to 200 ms: marks come back so often
+MARK_WORDS = 3  # what was heard of a cut sentence is known to 400 ms: a mark, and one on its way
 AHEAD_WORDS = 4  # a successor reckons with the words of a draft, which run ahead of their sound
 MARK_MS = 400  # and what is said again when a line died: a mark, and one on its way
 WORD_MS = 150  # the shortest
