@@ -48,6 +48,7 @@ def lost(house, name):
                if k.startswith("trunkline_conversation_lost_total"))
 
 
+@pytest.mark.open_defect
 def test_a_stalled_conversation_that_goes_on_has_no_effect(house):
     """It was about to end some calls and to write down what it heard; others have its calls now."""
     with Crowd(house, house.log, scripts=mixed) as crowd:
@@ -77,6 +78,7 @@ def assert_ended_once(crowd, call):
     assert len(crowd.log.of(call, "closed")) == 1
 
 
+@pytest.mark.open_defect
 def test_a_stalled_ingest_that_goes_on_is_not_heard(house):
     """What lay in its sockets, and what it says about its streams, is of attachments that are over."""
     with Crowd(house, house.log) as crowd:
@@ -90,6 +92,7 @@ def test_a_stalled_ingest_that_goes_on_is_not_heard(house):
 
 # ---- two sockets of one call ----
 
+@pytest.mark.open_defect
 def test_action_and_watchdog_act_together(house):
     """The ingest stalls until the watchdog has written its first rescue; then it dies, and the
     telephone network asks the action URL while the REST requests are on their way."""
