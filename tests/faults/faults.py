@@ -189,18 +189,22 @@ class SilentIngest(Fault):
 
 
 class AiService(Fault):
-    """Every open session is hurt, and of those to come so many are refused."""
+    """Every open session is hurt; with `refuse`, new ones are refused for so many seconds: the fault is
+    its length."""
 
-    def __init__(self, house, kind, refuse=None, refused=0, also=None):
+    kind = "ai"
+
+    def __init__(self, house, hurt, refuse=None, seconds=0):
         super().__init__(house)
-        self.kind, self.refuse, self.refused, self.also = kind, refuse, refused, also
+        self.hurt, self.refuse, self.seconds = hurt, refuse, seconds
 
     def inject(self):
         if self.refuse:
-            self.strike(self.refuse, {"next": self.refused})
-        if self.also:
-            self.strike(self.also, "open")
-        self.strike(self.kind, "open")
+            self.strike(self.refuse, {"next": 100_000})
+        self.strike(self.hurt, "open")
+        if self.refuse:
+            time.sleep(self.seconds)
+            callers.service(self.house, "DELETE", "/faults")
 
     def strike(self, kind, scope):
         callers.service(self.house, "POST", "/faults", {"kind": kind, "scope": scope})
@@ -216,18 +220,13 @@ class Restarted(Fault):
 
     blocks = True
 
-    def __init__(self, house, *names, signum=None):
+    def __init__(self, house, *names):
         super().__init__(house)
-        self.names, self.signum = names, signum
+        self.names = names
 
     def inject(self):
-        servers = self.house.servers
         for name in reversed(self.names):
-            if self.signum:
-                servers.processes.kill(name, self.signum)
-                wait_for(lambda n=name: not servers.processes.pid(n), f"{name} is gone", 30.0)
-            else:
-                servers.processes.stop(name)
+            self.house.servers.processes.stop(name)
 
     def heal(self):
         servers = self.house.servers

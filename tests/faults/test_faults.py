@@ -1,11 +1,9 @@
 """Each fault in the middle of twenty calls. No call ends, no word is lost or doubled, the AI
 knows what was said before, the sinks read everything, and nobody is left holding a call."""
-import signal
-
 import pytest
 
 import faults
-from crowd import CALLS, Crowd, now_us, part
+from crowd import Crowd, now_us, part
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +38,17 @@ def suffer(crowd, fault):
 
 # ---- processes ----
 
-def test_conversations_are_killed_and_stalled(house):
-    """One is missed for long, the other one is back at once under the same number; then one stops,
-    loses its calls, and goes on."""
-    survive(house, faults.Kill(house, "conversation-0"), faults.Replace(house, "conversation-1"),
-            faults.Stall(house, "conversation-0"))
+def test_conversations_are_killed(house):
+    """One is missed for long, the other one is back at once under the same number."""
+    survive(house, faults.Kill(house, "conversation-0"), faults.Replace(house, "conversation-1"))
 
 
 def test_ingests_are_killed(house):
-    """The telephone network asks at once, holds in silence, notices nothing."""
+    """The telephone network asks at once, holds in silence, notices nothing; at last one is back at
+    once under the same number."""
     survive(house, *((faults.Kill(house, f"ingest-{n % 2}"), behaviour)
-                     for n, behaviour in enumerate(faults.ABRUPT)))
-
-
-def test_ingests_are_killed_and_back_at_once(house):
-    survive(house, *((faults.Replace(house, f"ingest-{n % 2}"), behaviour)
-                     for n, behaviour in enumerate(faults.ABRUPT)))
+                     for n, behaviour in enumerate(faults.ABRUPT)),
+            (faults.Replace(house, "ingest-1"), "nothing"))
 
 
 def test_machines_go_without_a_word(house):
@@ -76,13 +69,11 @@ def test_the_watchdog_suffers_too(house):
 
 @pytest.mark.open_defect
 def test_sockets_fall_silent(house):
-    """Some calls' own, then all of one ingest: nobody says anything, nobody closes; then an ingest
-    that stalls, with its sockets, and goes on."""
+    """Some calls' own, then all of one ingest: nobody says anything, nobody closes."""
     with Crowd(house, house.log) as crowd:
         crowd.wait_talking()
         suffer(crowd, faults.HalfOpenTelephone(house, crowd.calls[::3]))
         suffer(crowd, faults.SilentIngest(house, "ingest-0"))
-        suffer(crowd, faults.Stall(house, "ingest-1"))
         part(crowd)
 
 
@@ -90,8 +81,8 @@ def test_sockets_fall_silent(house):
 def test_the_ai_service_breaks(house):
     """Half-open sockets; all sessions reset and the service away; a storm of 429."""
     survive(house, faults.AiService(house, "half_open"),
-            faults.AiService(house, "rst", refuse="refuse_upgrade_503", refused=2 * CALLS),
-            faults.AiService(house, "drop", refuse="refuse_upgrade_429", refused=CALLS),
+            faults.AiService(house, "rst", refuse="refuse_upgrade_503", seconds=2),
+            faults.AiService(house, "drop", refuse="refuse_upgrade_429", seconds=2),
             faults.AiService(house, "rate_limit"))
 
 
@@ -99,9 +90,10 @@ def test_the_ai_service_breaks(house):
 
 @pytest.mark.open_defect
 def test_the_broker_is_away_for_a_while(house):
-    """Restarted, paused, killed."""
-    survive(house, faults.Restarted(house, "kafka"), faults.Paused(house, "kafka", 5),
-            faults.Restarted(house, "kafka", signum=signal.SIGKILL))
+    """Restarted, then paused. No process of ours ends over it."""
+    before = {name: house.processes.pid(name) for name in house.services}
+    survive(house, faults.Restarted(house, "kafka"), faults.Paused(house, "kafka", 5))
+    assert {name: house.processes.pid(name) for name in house.services} == before
 
 
 def test_calls_need_no_other_server_and_no_disk(house):

@@ -312,7 +312,7 @@ static void legs_are_independent(void **state)
 static void leg_beyond_the_bound_is_dropped(void **state)
 {
     struct tl_fence *f = *state;
-    char leg[16];
+    char leg[24];
     for (int i = 0; i <= TL_FENCE_LEGS_MAX; i++) {
         (void)snprintf(leg, sizeof(leg), "agent-%d", i);
         struct tl_call_event e = event(STARTED, leg, 1, 0, 1, 0);

@@ -683,7 +683,7 @@ static void choose_draws_out_of_four_neighbours_of_the_key(void **state)
 {
     struct fixture *f = *state;
     uint64_t all = 0;
-    char key[16];
+    char key[24];
 
     fleet(f, 20);
     for (int i = 0; i < 50; i++) {
