@@ -8,6 +8,7 @@
 #include "ingest/media/leg.h"
 #include "ingest/media/media_internal.h"
 
+#define LATE_MS 500 /* a frame that lay so long in the socket proves nothing */
 #define DRAINS_TOO_LONG_MS                                                                         \
     8000 /* a conversation that drains: its hand-over must have been lost                          \
           */
@@ -398,9 +399,9 @@ void tl_leg_claim_anew(struct tl_leg *leg, const char *cause, const char *why, i
     leg->rivalry.due_ms = due_ms;
 }
 
-void tl_leg_on_frame(struct tl_leg *leg, int64_t now_ms)
+void tl_leg_on_frame(struct tl_leg *leg, int64_t late_ms, int64_t now_ms)
 {
-    if (leg->stalled && !leg->ended && now_ms >= leg->rivalry.due_ms)
+    if (leg->stalled && !leg->ended && late_ms < LATE_MS && now_ms >= leg->rivalry.due_ms)
         number_leg(leg);
 }
 

@@ -202,7 +202,8 @@ static void on_media(struct tl_leg *leg, const struct tl_stream_message *m)
         push(leg, TL_MEDIA_KIND_FRAME, m->timestamp_ms + (int64_t)at / 8, m->audio + at,
              len < TL_BACKLOG_DATA_MAX ? len : TL_BACKLOG_DATA_MAX);
     }
-    tl_leg_on_frame(leg, leg->last_frame_ms);
+    tl_leg_on_frame(leg, tl_delay_of_frame(&leg->delay, m->timestamp_ms, leg->last_frame_ms),
+                    leg->last_frame_ms);
 }
 
 static void push_text(struct tl_leg *leg, enum tl_media_kind kind, const char *text)
@@ -235,6 +236,8 @@ static void on_known(struct tl_leg *leg, const struct tl_stream_message *m)
         leg->stopped = true;
         push_text(leg, TL_MEDIA_KIND_STOPPED, leg->stream_sid);
         tl_leg_end(leg, "stop");
+        if (leg->rivalry.is_outbid)
+            drop_backlog(leg); /* the call is with another stream: its last words are not worth a claim */
         break;
     case TL_STREAM_CONNECTED:
     case TL_STREAM_START: /* a second one says nothing new */

@@ -8,6 +8,7 @@
 #include "avro/playback_batch.h"
 #include "base/uuid.h"
 #include "ingest/media/backlog.h"
+#include "ingest/media/delay.h"
 #include "ingest/media/rivalry.h"
 #include "ingest/webhook/link.h"
 #include "net/ws.h"
@@ -84,6 +85,7 @@ struct tl_leg {
     int64_t last_frame_ms;  /* monotonic */
     int64_t last_loud_ms;   /* monotonic: the caller's newest frame that was not silence */
     int64_t opened_ms;      /* monotonic */
+    struct tl_delay delay;
 
     /* sound out */
     int64_t checkpoint_offset;
@@ -125,8 +127,9 @@ void tl_leg_claim(struct tl_leg *leg, const char *cause);
 void tl_leg_claim_anew(struct tl_leg *leg, const char *cause, const char *why, int number,
                        int64_t due_ms);
 
-/** A frame came: claims anew if that is due. */
-void tl_leg_on_frame(struct tl_leg *leg, int64_t now_ms);
+/** A frame came, so much later than the promptest ones: claims anew if that is due, and if the frame
+ * shows that the stream lives. What lay in the socket while we did not run does not. */
+void tl_leg_on_frame(struct tl_leg *leg, int64_t late_ms, int64_t now_ms);
 
 /** Gives the leg to another conversation, or to the same one again, under its attachment; one of
  * those that have `tried` it only when there is no other. False: nobody takes it now. */

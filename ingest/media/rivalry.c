@@ -35,6 +35,7 @@ enum tl_rivalry_verdict tl_rivalry_on_lost(struct tl_rivalry *r, const struct tl
         return TL_RIVALRY_YIELD;
     if (is_above)
         (void)snprintf(r->rival, sizeof(r->rival), "%s", sid);
+    r->is_outbid = is_above;
     wait_longer(r, now_ms);
     return TL_RIVALRY_CLAIM;
 }
@@ -43,6 +44,7 @@ void tl_rivalry_on_claim(struct tl_rivalry *r, int64_t now_ms)
 {
     r->claimed_ms = now_ms;
     r->due_ms = 0;
+    r->is_outbid = false;
 }
 
 void tl_rivalry_on_held(struct tl_rivalry *r)

@@ -22,6 +22,7 @@ struct tl_rivalry {
     int64_t claimed_ms; /* monotonic: when it last claimed */
     int64_t due_ms;     /* it does not claim again before */
     int losses;         /* since it was last held */
+    bool is_outbid;     /* another stream's claim stands above its own, and it has not claimed since */
 };
 
 enum tl_rivalry_verdict {

@@ -126,6 +126,8 @@ struct tl_dialog {
     int slot;                               /* of `speech`; the other one is the next one's */
     bool speech_ready, next_ready;
     struct tl_timer retry_timer;
+    int64_t given_audio_ms[2]; /* what the session had been given NOTICE_MS ago or earlier, and later */
+    int64_t given_at_ms;       /* monotonic: when the later one was noted */
     int64_t ai_wanted_since_ms; /* monotonic; 0: it is there */
     int64_t session_opened_ms, session_ready_ms;
     int ai_attempts;

@@ -19,7 +19,8 @@
 #define OPEN_TURNS_MAX 16
 #define LISTEN_MIN_MS 300  /* after the last sound: speech in it has been noticed by then */
 #define LISTEN_MAX_MS 4000 /* transcripts that take longer come later, out of turn */
-#define NOTICE_MS 200      /* by then speech in the sound that a session was given has been noticed */
+#define ANSWER_MS 200      /* by then speech in the sound that a new session was given has been noticed */
+#define NOTICE_MS 1500     /* and in all sound, however busy the provider is */
 #define DEAD_LINE_MS 1000  /* without a frame: nobody would hear a question */
 #define RENEW_QUIET_MS 700 /* of silence on both sides */
 #define INSTRUCTIONS_BYTES_MAX (128u << 10)
@@ -70,7 +71,7 @@ static void say_wanted(struct tl_dialog *d)
     if (d->wants_greeting)
         greet(d);
     else if (d->wants_continuation || d->wants_answer)
-        d->answer_due_ms = tl_mono_ms() + NOTICE_MS;
+        d->answer_due_ms = tl_mono_ms() + ANSWER_MS;
     d->wants_greeting = false;
 }
 
@@ -99,6 +100,35 @@ void tl_dialog_ai_on_answered(struct tl_dialog *d, const char *heard, bool unfin
     else
         d->wants_greeting = true;
     say_wanted(d);
+}
+
+/* ---- is it there? ---- */
+
+static void begin_noticing(struct tl_dialog *d)
+{
+    tl_ear_reset(&d->ear);
+    d->given_audio_ms[0] = d->given_audio_ms[1] = 0;
+    d->given_at_ms = tl_mono_ms();
+    tl_talk_on_noticed(&d->talk, 0);
+}
+
+static void tick_noticing(struct tl_dialog *d, int64_t now_ms)
+{
+    if (!d->speech_ready || now_ms - d->given_at_ms < NOTICE_MS)
+        return;
+    d->given_audio_ms[0] = d->given_audio_ms[1];
+    d->given_audio_ms[1] = tl_ear_audio_ms(&d->ear);
+    d->given_at_ms = now_ms;
+}
+
+/* The session says something: what it was given long ago, and has not told of, was silence. */
+static struct tl_dialog *on_sign_of_life(void *arg)
+{
+    struct tl_dialog *d = dialog_of(arg);
+
+    if (!is_next(d, arg))
+        tl_talk_on_noticed(&d->talk, d->given_audio_ms[0]);
+    return d;
 }
 
 /* ---- opening ---- */
@@ -290,7 +320,7 @@ void tl_dialog_ai_open(struct tl_dialog *d)
     d->session_opened_ms = tl_mono_ms();
     if (!d->ai_wanted_since_ms)
         d->ai_wanted_since_ms = d->session_opened_ms;
-    tl_ear_reset(&d->ear);
+    begin_noticing(d);
     tl_buf_reset(&d->early);
     tl_dialog_ai_listen(d);
     enum tl_status st = open_session(d, d->slot, &d->speech, &err);
@@ -316,7 +346,7 @@ static void take_next(struct tl_dialog *d)
     d->speech_ready = true;
     d->next_ready = false;
     d->session_opened_ms = tl_mono_ms();
-    tl_ear_reset(&d->ear);
+    begin_noticing(d);
 }
 
 void tl_dialog_ai_close(struct tl_dialog *d)
@@ -462,7 +492,7 @@ static void on_ready(void *arg)
 
 static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
 
     d->last_words_ms = tl_mono_ms();
     d->silence_prompts = 0;
@@ -480,7 +510,7 @@ static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
 
 static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     const struct tl_business *b = tl_dialog_business(d);
 
     d->last_words_ms = d->turn_ended_ms = tl_mono_ms();
@@ -491,19 +521,19 @@ static void on_speech_stopped(void *arg, const char *item_id, int64_t audio_ms)
 
 static void on_committed(void *arg, const char *item_id)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_committed(&d->talk, item_id, tl_dialog_now(d));
 }
 
 static void on_words(void *arg, const char *item_id, const char *delta)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_words(&d->talk, item_id, delta, tl_dialog_now(d));
 }
 
 static void on_transcript(void *arg, const char *item_id, const char *text)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_transcript(&d->talk, item_id, text, tl_dialog_now(d));
 }
 
@@ -519,19 +549,19 @@ static void on_answer(void *arg, const char *item_id, const char *response_id)
 
 static void on_answer_sound(void *arg, const char *item_id, struct tl_bytes audio)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_answer_sound(&d->talk, item_id, audio, tl_dialog_now(d));
 }
 
 static void on_answer_words(void *arg, const char *item_id, const char *delta)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_answer_words(&d->talk, item_id, delta);
 }
 
 static void on_answer_done(void *arg, const char *item_id)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     tl_talk_on_answer_done(&d->talk, item_id, tl_dialog_now(d));
 }
 
@@ -556,7 +586,7 @@ static void on_tool(void *arg, const char *provider_call_id, const char *name, c
 
 static void on_response_done(void *arg, bool failed, const char *reason)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
 
     d->response_has_words = false;
     tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
@@ -574,7 +604,7 @@ static void on_response_done(void *arg, bool failed, const char *reason)
 
 static void on_text(void *arg, const char *text)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     struct tl_call_event event = {0};
     struct tl_redacted red;
     struct tl_error err;
@@ -599,7 +629,7 @@ static void on_text(void *arg, const char *text)
 
 static void on_usage(void *arg, const struct tl_usage *usage)
 {
-    struct tl_dialog *d = dialog_of(arg);
+    struct tl_dialog *d = on_sign_of_life(arg);
     struct tl_conversation *c = d->conversation;
     struct tl_call_event event = {0};
     struct tl_usage priced = *usage;
@@ -639,7 +669,6 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
         drop_next(d); /* the next tick tries again */
         return;
     }
-    bool was_answering = d->speech_ready && driver_of(d)->is_answering(d->speech);
     tl_counter_add(tl_counter_of(&d->conversation->metrics.ai_sessions_ended,
                                  end == TL_SPEECH_FATAL ? "fatal" : "lost"),
                    1);
@@ -647,17 +676,17 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
                 TL_STR("reason", reason), TL_BOOL("fatal", end == TL_SPEECH_FATAL));
     forget_session(d);
     d->summary_to_turn = 0;
-    tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
+    bool is_broken = tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
     if (d->stage == TL_DIALOG_ENDING || d->end_asked)
         return;
     if (d->next_ready) { /* the renewal is there already */
         take_next(d);
-        if (was_answering)
+        if (is_broken)
             respond(d, tl_prompt_continue);
         return;
     }
     drop_next(d);
-    d->wants_continuation |= was_answering && tl_talk_is_open(&d->talk, TL_SPEAKER_AI);
+    d->wants_continuation |= is_broken;
     d->wants_answer = !d->wants_continuation && is_unanswered(d);
     session_lost(d, end == TL_SPEECH_FATAL, reason);
 }
@@ -764,6 +793,7 @@ static void tick_goodbye(struct tl_dialog *d)
 
 void tl_dialog_ai_tick(struct tl_dialog *d, int64_t now_ms)
 {
+    tick_noticing(d, now_ms);
     tick_answer(d, now_ms);
     tick_listening(d, now_ms);
     tick_goodbye(d);

@@ -14,7 +14,6 @@
 #define DRAFT_EVERY_MS 150      /* of the caller's words: only people read those */
 #define SOUND_BYTES_MAX (4u << 20)
 #define TEXT_BYTES_MAX (60u << 10)
-#define NOTICE_MS 1500           /* by then the provider has told of speech in the sound that it was given */
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
 #define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
@@ -49,6 +48,7 @@ struct tl_talk_turn {
     int64_t last_draft_ms; /* monotonic */
     bool draft_in_flight, complete, cut, orphan;
     bool draft_complete;  /* the log knows that it is complete */
+    bool broken;          /* its AI session was lost before all of its sound came */
     bool of_predecessor;  /* its marks still come; `complete` is what the log says */
     int64_t last_mark_ms; /* of a predecessor's: where the line was then, call time */
 };
@@ -110,8 +110,8 @@ static enum tl_redact_side side_of(enum tl_speaker speaker)
     return speaker == TL_SPEAKER_CUSTOMER ? TL_REDACT_CUSTOMER : TL_REDACT_AGENT;
 }
 
-/* The log does not say that it was complete, but its sound covers its words and they end a sentence: the
- *  predecessor died before it could say so. Of a short beginning that means little. */
+/* Nobody says that it was complete, but its sound covers its words and they end a sentence: the
+ *  predecessor, or the AI session, died before it could say so. Of a short beginning that means little. */
 static bool seems_whole(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
     size_t len = t->text.len;
@@ -120,23 +120,33 @@ static bool seems_whole(const struct tl_talk *talk, const struct tl_talk_turn *t
            (double)t->generated / 8 >= 0.8 * talk->ai_ms_per_byte * (double)len;
 }
 
-/* Of the AI's words what was heard of its sound, up to the last whole word. */
-static size_t heard_len(const struct tl_talk *talk, const struct tl_talk_turn *t)
+/* Its words run ahead of its sound, of which the rest was never known. */
+static bool lacks_sound(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
-    int64_t heard = t->heard_ms * 8;
-    const char *text = t->text.data ? (const char *)t->text.data : "";
-    double share = t->generated ? (double)heard / (double)t->generated : 0;
+    return t->broken || (t->of_predecessor && !t->complete && !seems_whole(talk, t));
+}
 
-    if (t->of_predecessor && !t->complete && !seems_whole(talk, t)) /* its words ran ahead of its sound, of which the rest is not known */
-        share = (double)t->heard_ms / (talk->ai_ms_per_byte * (double)(t->text.len + 1));
-    else if (!t->generated || heard >= t->generated - PIECE_BYTES / 2)
-        return t->generated || t->of_predecessor ? t->text.len : t->heard_ms ? t->text.len : 0;
+/* Of the AI's words what is in so much of its sound, up to the last whole word. */
+static size_t len_at(const struct tl_talk *talk, const struct tl_talk_turn *t, int64_t sound_ms)
+{
+    const char *text = t->text.data ? (const char *)t->text.data : "";
+    double share = t->generated ? (double)sound_ms * 8 / (double)t->generated : 0;
+
+    if (lacks_sound(talk, t))
+        share = (double)sound_ms / (talk->ai_ms_per_byte * (double)(t->text.len + 1));
+    else if (!t->generated || sound_ms * 8 >= t->generated - PIECE_BYTES / 2)
+        return t->generated || t->of_predecessor ? t->text.len : sound_ms ? t->text.len : 0;
     if (share >= 1)
         return t->text.len;
     size_t len = (size_t)((double)t->text.len * share);
     while (len && text[len] != ' ')
         len--;
     return len;
+}
+
+static size_t heard_len(const struct tl_talk *talk, const struct tl_talk_turn *t)
+{
+    return len_at(talk, t, t->heard_ms);
 }
 
 static struct tl_redact_utterance to_redact(const struct tl_talk_turn *t, size_t len)
@@ -183,7 +193,7 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
                              .end_ms = t->end_ms,
                              .media_mailbox = -1,
                              .media_offset = -1,
-                             .complete = is_final || t->complete,
+                             .complete = is_final || (t->complete && !t->broken),
                              .interrupted = t->cut,
                              .transcript_failed = t->failed,
                              .heard_ms = is_ai(t) ? t->heard_ms : -1,
@@ -233,7 +243,7 @@ static bool is_caller_open(const struct tl_talk *talk)
 static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
 {
     struct tl_ear_place place;
-    int64_t quiet_to_ms = tl_ear_audio_ms(talk->ear) - talk->prefix_ms - NOTICE_MS;
+    int64_t quiet_to_ms = talk->noticed_ms - talk->prefix_ms;
 
     if (t->has_place) {
         talk->media_to = t->place;
@@ -295,10 +305,10 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         DL_DELETE(talk->turns, t);
         talk->final_turn = t->turn > talk->final_turn ? t->turn : talk->final_turn;
         bool unfinished = t->of_predecessor && !t->cut &&
-                          ((!t->complete && !seems_whole(talk, t)) ||
-                           t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+                          (lacks_sound(talk, t) || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
         if (is_ai(t)) {
-            t->cut = t->cut || (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+            t->cut = t->cut || t->broken ||
+                     (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
             t->end_ms = t->start_ms + t->heard_ms;
         } else if (!t->transcribed) {
             t->failed = true;
@@ -359,10 +369,11 @@ static void release(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk
 
 static void draft(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_now now)
 {
-    bool has_news = t->drafted < t->generated || (t->complete && !t->draft_complete);
+    bool is_whole = t->complete && !t->broken;
+    bool has_news = t->drafted < t->generated || (is_whole && !t->draft_complete);
     if (t->draft_in_flight || !t->generated || !has_news)
         return;
-    t->draft_complete = t->complete;
+    t->draft_complete = is_whole;
     if (t->start_ms == 0)
         t->start_ms = now.call_ms > talk->play_until_ms ? now.call_ms : talk->play_until_ms;
     t->end_ms = t->start_ms + t->generated / 8;
@@ -627,10 +638,36 @@ void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now)
     pump_finals(talk, now);
 }
 
-void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
+void tl_talk_on_noticed(struct tl_talk *talk, int64_t audio_ms)
+{
+    talk->noticed_ms = audio_ms;
+}
+
+/* Answers that have not ended end here; of those without any sound nothing is left. */
+static bool break_answers(struct tl_talk *talk)
+{
+    struct tl_talk_turn *t, *tmp;
+    bool any = false;
+
+    DL_FOREACH_SAFE (talk->turns, t, tmp) {
+        if (!is_ai(t) || t->of_predecessor || t->complete || t->cut)
+            continue;
+        if (!t->generated) {
+            DL_DELETE(talk->turns, t);
+            turn_destroy(t);
+        } else if (!seems_whole(talk, t)) {
+            t->broken = any = true;
+        }
+    }
+    return any;
+}
+
+bool tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
 
+    talk->noticed_ms = 0;
+    bool is_broken = break_answers(talk);
     if (talk->speaking && talk->speaking->has_draft) { /* its utterance is open in the log */
         t = TL_TAKE(talk->speaking);
         t->turn = ++talk->turn;
@@ -646,6 +683,7 @@ void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
         t->committed_at_ms = now.mono_ms;
     }
     tl_talk_on_answers_over(talk, now);
+    return is_broken;
 }
 
 bool tl_talk_is_transcribed(const struct tl_talk *talk)
@@ -662,8 +700,8 @@ static void tell_open(struct tl_talk *talk, const struct tl_talk_turn *t, tl_tal
                       void *arg)
 {
     bool is_final = t->turn <= talk->final_turn;
-    const struct tl_redact_utterance u =
-        to_redact(t, is_ai(t) && is_final ? heard_len(talk, t) : t->text.len);
+    int64_t sound_ms = is_final ? t->heard_ms : t->generated / 8;
+    const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? len_at(talk, t, sound_ms) : t->text.len);
     struct tl_error err;
 
     if (t->of_predecessor && !is_final)
@@ -835,7 +873,7 @@ void tl_talk_give_up(struct tl_talk *talk, struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
 
-    tl_talk_on_session_lost(talk, now);
+    (void)tl_talk_on_session_lost(talk, now);
     DL_FOREACH (talk->turns, t)
         if (!is_ai(t) && !t->transcribed)
             t->failed = true;

@@ -55,6 +55,7 @@ struct tl_talk {
     bool is_muted;                /* no sound is sent now: the claim is on its way */
     bool listens;                 /* only what was answered already is heard, once more */
     int64_t line_ms;              /* see tl_talk_on_line */
+    int64_t noticed_ms;           /* see tl_talk_on_noticed */
     double ai_ms_per_byte;        /* of the AI's voice in this call: sound for a byte of its words */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
@@ -89,9 +90,13 @@ void tl_talk_on_answer_words(struct tl_talk *talk, const char *item_id, const ch
 void tl_talk_on_answer_done(struct tl_talk *talk, const char *item_id, struct tl_talk_now now);
 /** No more sound of any answer comes: the response or the session is over. */
 void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
+/** The AI session has told of all speech in the sound that it was given up to `audio_ms`, 0 for none of it: a
+ *  session that says nothing may be dead, and its silence is no silence of the caller's. */
+void tl_talk_on_noticed(struct tl_talk *talk, int64_t audio_ms);
 /** The AI session is gone. Turns of the caller without a transcript wait for another session that is
- *  given their sound again, so that each keeps its place and utterance. */
-void tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
+ *  given their sound again, so that each keeps its place and utterance. True: an answer of which the caller
+ *  has heard something, or will, lacks its rest. */
+bool tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now);
 /** No turn of the caller waits for a transcript, and none is being spoken. */
 bool tl_talk_is_transcribed(const struct tl_talk *talk);
 /** Calls fn with the masked words of each open turn that is in words, in turn order: what a new AI session

@@ -103,7 +103,8 @@ class Crowd:
     def suffers(self, fault):
         """The fault holds within. It is healed in any case: the next test finds a whole house."""
         what = type(fault).__name__
-        mark = history.Fault.now(fault.kind, fault.victims or fault.dies, what=what)
+        touched = [call.call_id for call in fault.calls] or None
+        mark = history.Fault.now(fault.kind, fault.victims or fault.dies, what=what, calls=touched)
         self.faults.append(mark)
         fault.inject()
         try:
@@ -217,11 +218,18 @@ def assert_remembered(crowd):
             greeted = [GREETING] if any(h["exact"] and h["phrase"] == GREETING and
                                         h["end_us"] < session["opened_us"]
                                         for h in report["heard"]) else []  # else it was cut
-            known = {u["text"] for u in callers.finals(call)}  # what was heard of a cut one is judged apart
+            known = recorded_until(crowd.log.of(call), session["opened_us"])  # of a cut one judged apart
             wanted = greeted + [text for said, heard, _ in before for text in (said, heard)
                                 if text in known]
             missing = [text for text in wanted if text not in given]
             assert not missing, f"{call.sid}: a session does not know {missing}, only {given}"
+
+
+def recorded_until(events, at_us):
+    """The finals that stood in the log at that moment."""
+    ahead_s = time.time() - time.monotonic()
+    return {e["utterance"]["text"] for e in events if e["utterance"] and e["utterance"]["final"]
+            and (e["at"].timestamp() - ahead_s) * 1e6 < at_us}
 
 
 def story(call, log):

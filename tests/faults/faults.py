@@ -18,6 +18,7 @@ class Fault:
     kind = "other"  # what the silence that it costs is counted under: conversation, ingest, machine
     dies = ()
     victims = ()  # processes that it struck, dead or not
+    calls = ()  # that it touched, where it touched some only
     moves = True  # their calls must be held by others meanwhile
     blocks = False
     comes_back = False  # what it hurt lives on when it is healed, and may do harm then
@@ -159,6 +160,8 @@ def wait_gone(house, names):
 
 class HalfOpenTelephone(Fault):
     """The telephone network's side of some calls' sockets neither writes nor reads any more."""
+
+    kind = "socket"
 
     def __init__(self, house, calls):
         super().__init__(house)

@@ -75,7 +75,10 @@ def test_a_stalled_conversation_that_goes_on_has_no_effect(house):
 def assert_ended_once(crowd, call):
     """Of what counts, one result of an intent to end it says that it was done."""
     counting, _ = fence.read(crowd.log.of(call))
-    done = [e for e in counting if e["tool_result"] and e["tool_result"]["status"] == "DONE"]
+    ends = {e["tool_intent"]["intent_id"] for e in counting
+            if e["tool_intent"] and e["tool_intent"]["name"] == "end_call"}
+    done = [e for e in counting if e["tool_result"] and e["tool_result"]["status"] == "DONE"
+            and e["tool_result"]["intent_id"] in ends]
     assert len(done) == 1, story(call, crowd.log)
 
 

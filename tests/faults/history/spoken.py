@@ -94,9 +94,11 @@ class Words:
 
     def _check_ai(self):
         finals = [f for f in self.finals if f.speaker == "AI"]
-        known = [h for h in self.heard if h.text]
+        rests = [h for h in self.heard if h.text and h.pieces[0][0] > 0 and self.is_played_on(h)]
+        known = [h for h in self.heard if h.text and h not in rests]
         yield from self._check_sound()
         self.count.said += sum(len(h.words) for h in known)
+        self.count.again += sum(len(h.words) for h in rests)
         match = words.match([h.words for h in known], [f.words for f in finals])
         self.places += [(known[i], finals[j]) for i, j in match.pairs]
         too_much = dict(match.left_told)
@@ -116,7 +118,8 @@ class Words:
         """The ear heard what no final has."""
         sentence = known[i]
         unknown_ms = self.unknown_ms(sentence)
-        if not sentence.is_whole and len(lost) <= MARK_WORDS:
+        is_cut = not sentence.is_whole or len(sentence.pieces) > 1
+        if is_cut and len(lost) <= MARK_WORDS:
             return
         if unknown_ms and len(lost) <= MARK_WORDS + unknown_ms // WORD_MS:
             self.count.gap += len(lost)

@@ -14,6 +14,7 @@
 #define SEGMENT_MAX ((size_t)8000 * 300) /* five minutes without a pause: cut there */
 #define SEGMENT_SILENCE 40               /* bytes of silence that end a segment (speech.h) */
 #define DRY_MAX_MS 3000                  /* a sentence that does not go on by then was broken off */
+#define DRY_REST_MS 400                  /* what is no beginning of a sentence is the rest of one */
 #define UTTERANCE_QUIET_MS 400
 #define PIECES_MAX 64
 
@@ -186,7 +187,8 @@ static void end_segment(struct tl_tel_ear *ear)
     ear->is_dry = false;
 }
 
-/* Dry within a segment: over if all of it is known whole, else it may go on. */
+/* Dry within a segment: over if all of it is known whole, else it may go on; the rest of a sentence that
+ * was cut earlier has been all of it, and what comes later is another one. */
 static void segment_runs_dry(struct tl_tel_ear *ear)
 {
     struct tl_speech_piece pieces[PIECES_MAX];
@@ -202,7 +204,8 @@ static void segment_runs_dry(struct tl_tel_ear *ear)
         }
         ear->is_dry = true;
         ear->dry_from_us = ear->now_us;
-    } else if (ear->now_us - ear->dry_from_us > DRY_MAX_MS * INT64_C(1000)) {
+        ear->dry_max_ms = n > 0 && pieces[n - 1].speech ? DRY_MAX_MS : DRY_REST_MS;
+    } else if (ear->now_us - ear->dry_from_us > ear->dry_max_ms * 1000) {
         end_segment(ear);
     }
 }

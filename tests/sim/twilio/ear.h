@@ -75,7 +75,7 @@ struct tl_tel_ear {
     size_t segment_dries;
     size_t silent_tail; /* silence bytes at the end of segment */
     bool is_dry;        /* the buffer ran dry within the segment */
-    int64_t dry_from_us;
+    int64_t dry_from_us, dry_max_ms;
 
     int64_t now_us;          /* of the tick being played */
     int64_t silence_from_us; /* 0: sound */

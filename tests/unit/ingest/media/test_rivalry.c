@@ -41,6 +41,7 @@ static void the_winner_that_claims_again_is_yielded_to(void **state)
     (void)state;
     assert_int_equal(lose(&r, CLAIM(2, 10, 1), CLAIM(2, 20, 1), "MZother", 5000), TL_RIVALRY_CLAIM);
     tl_rivalry_on_claim(&r, 5000);
+    assert_false(r.is_outbid);
     assert_int_equal(lose(&r, CLAIM(2, 30, 1), CLAIM(2, 20, 1), "MZother", 5010),
                      TL_RIVALRY_OLD_NEWS); /* the same news once more */
     assert_int_equal(lose(&r, CLAIM(2, 30, 1), CLAIM(2, 40, 1), "MZother", 5020), TL_RIVALRY_YIELD);

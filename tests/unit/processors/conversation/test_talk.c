@@ -608,11 +608,28 @@ static void silence_while_the_ai_spoke_is_done_with(void **state)
 {
     struct talk_fixture *f = *state;
     f->talk.prefix_ms = 300;
+    tl_talk_on_noticed(&f->talk, 6500);
     answer_and_hear(f, "a", 8000);
     assert_true(f->has_media_to);
-    assert_int_equal(f->media_to.n, (8000 - 300 - 1500) / 20); /* what the provider has judged */
+    assert_int_equal(f->media_to.n, (6500 - 300) / 20); /* what the provider has judged */
+    tl_talk_on_noticed(&f->talk, 10500);
     answer_and_hear(f, "b", 4000);
-    assert_int_equal(f->media_to.n, (12000 - 300 - 1500) / 20);
+    assert_int_equal(f->media_to.n, (10500 - 300) / 20);
+}
+
+/* A session that is dead and not known to be tells nothing of who speaks. */
+static void sound_that_a_lost_session_was_given_is_not_silence(void **state)
+{
+    struct talk_fixture *f = *state;
+    tl_talk_on_noticed(&f->talk, 6500);
+    talk_answer(f, "a", "Good morning.", 8000);
+    done(f, "a");
+    talk_log_all(f);
+    talk_hear(f, 8000);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
+    mark(f, "1.0.8000");
+    talk_forget(f);
+    assert_false(f->has_media_to);
 }
 
 static void silence_that_is_not_judged_yet_is_not_done_with(void **state)
@@ -625,6 +642,7 @@ static void silence_that_is_not_judged_yet_is_not_done_with(void **state)
 static void sound_is_not_silence_while_the_caller_speaks(void **state)
 {
     struct talk_fixture *f = *state;
+    tl_talk_on_noticed(&f->talk, 8000);
     talk_answer(f, "a", "Good morning.", 8000);
     done(f, "a");
     talk_log_all(f);
@@ -639,6 +657,7 @@ static void sound_is_not_silence_while_the_caller_speaks(void **state)
 static void sound_of_a_turn_that_is_held_is_not_silence(void **state)
 {
     struct talk_fixture *f = *state;
+    tl_talk_on_noticed(&f->talk, 8000);
     talk_caller(f, "c", 1000); /* frames 0 to 49 */
     transcript(f, "c", "My order is 4 8 2 1");
     answer_and_hear(f, "a", 1000);
@@ -889,10 +908,50 @@ static void lost_session_lets_the_sound_play(void **state)
     talk_answer(f, "a", "Tea and", 400);
     talk_log_all(f);
     talk_forget(f);
-    tl_talk_on_session_lost(&f->talk, f->now);
-    talk_assert(f, "draft 1 ai whole \"Tea and\"\n"); /* the log knows that nothing more comes */
+    assert_true(tl_talk_on_session_lost(&f->talk, f->now)); /* another is to go on with it */
+    talk_assert(f, "");
     mark(f, "1.0.400");
-    talk_assert(f, "final 1 ai 400ms \"Tea and\"\nremember 1 ai a \"Tea and\"\n");
+    talk_assert(f, "final 1 ai 400ms cut \"Tea and\"\nremember 1 ai a \"Tea and\"\n");
+}
+
+/* Words run ahead of their sound: half a second of it is not eight of them. */
+static void answer_that_lost_its_session_has_the_words_of_its_sound(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "We are open from nine to five, and on", 500);
+    talk_log_all(f);
+    assert_true(tl_talk_on_session_lost(&f->talk, f->now));
+    mark(f, "1.0.400");
+    talk_forget(f);
+    mark(f, "1.0.500");
+    assert_non_null(strstr(tl_buf_str(&f->journal), "\"We are\""));
+    talk_forget(f);
+}
+
+static void answer_whose_session_was_lost_behind_its_end_is_whole(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Good morning to you, dear caller.", 1400);
+    talk_log_all(f);
+    talk_forget(f);
+    assert_false(tl_talk_on_session_lost(&f->talk, f->now));
+    talk_log_all(f);
+    talk_forget(f);
+    mark(f, "1.0.1400");
+    talk_assert(f, "final 1 ai 1400ms \"Good morning to you, dear caller.\"\n"
+                   "remember 1 ai a \"Good morning to you, dear caller.\"\n");
+}
+
+static void answer_without_a_sound_leaves_nothing_when_its_session_is_lost(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_caller(f, "c", 500);
+    transcript(f, "c", "Where?");
+    tl_talk_on_answer(&f->talk, "a");
+    tl_talk_on_answer_words(&f->talk, "a", "Here");
+    assert_false(tl_talk_on_session_lost(&f->talk, f->now));
+    assert_false(tl_talk_is_open(&f->talk, TL_SPEAKER_AI));
+    talk_forget(f);
 }
 
 /* Its sound is given to the next session: the turn keeps its place and its utterance. */
@@ -906,7 +965,7 @@ static void turn_of_a_lost_session_gets_the_transcript_of_the_next(void **state)
     talk_log_all(f);
     mark(f, "2.0.400");
     talk_forget(f);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     assert_true(tl_talk_is_transcribed(&f->talk));
     talk_wait(f, 3000);
     talk_assert(f, "");
@@ -924,7 +983,7 @@ static void turn_of_a_lost_session_fails_after_ten_seconds(void **state)
     struct talk_fixture *f = *state;
     talk_caller(f, "c", 500);
     talk_wait(f, 9000);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     talk_wait(f, 10000); /* the next session has its own ten seconds */
     talk_assert(f, "");
     talk_wait(f, 1);
@@ -936,7 +995,7 @@ static void turns_of_a_lost_session_are_taken_up_in_order(void **state)
     struct talk_fixture *f = *state;
     talk_caller(f, "c", 500);
     talk_caller(f, "d", 500);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     talk_caller(f, "c2", 500);
     talk_caller(f, "d2", 500);
     talk_caller(f, "e", 500);
@@ -954,7 +1013,7 @@ static void speech_that_a_lost_session_took_leaves_nothing(void **state)
 {
     struct talk_fixture *f = *state;
     (void)tl_talk_on_speech_started(&f->talk, "c", 0, f->now);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     assert_false(tl_talk_is_caller_speaking(&f->talk));
     assert_true(tl_talk_is_idle(&f->talk));
 }
@@ -964,7 +1023,7 @@ static void draft_of_speech_that_a_lost_session_took_goes_on_with_the_next(void 
     struct talk_fixture *f = *state;
     (void)tl_talk_on_speech_started(&f->talk, "c", 0, f->now);
     tl_talk_on_words(&f->talk, "c", "Hel", f->now);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     assert_false(tl_talk_is_caller_speaking(&f->talk));
     talk_caller(f, "d", 500);
     transcript(f, "d", "Hello.");
@@ -978,7 +1037,7 @@ static void draft_of_the_next_session_closes_with_the_turn_that_it_takes_up(void
     struct talk_fixture *f = *state;
     talk_caller(f, "c", 500);
     tl_talk_on_words(&f->talk, "c", "Whe", f->now);
-    tl_talk_on_session_lost(&f->talk, f->now);
+    (void)tl_talk_on_session_lost(&f->talk, f->now);
     f->now.mono_ms += 1000;
     (void)tl_talk_on_speech_started(&f->talk, "again", 600, f->now);
     tl_talk_on_words(&f->talk, "again", "Where", f->now); /* before it is committed */
@@ -1457,6 +1516,7 @@ int main(void)
         TEST(utterances_carry_their_places),
         TEST(places_move_on_past_what_was_silence),
         TEST(silence_while_the_ai_spoke_is_done_with),
+        TEST(sound_that_a_lost_session_was_given_is_not_silence),
         TEST(silence_that_is_not_judged_yet_is_not_done_with),
         TEST(sound_is_not_silence_while_the_caller_speaks),
         TEST(sound_of_a_turn_that_is_held_is_not_silence),
@@ -1477,6 +1537,9 @@ int main(void)
         TEST(stop_makes_answers_final_as_heard),
         TEST(stop_leaves_the_transcripts_their_time),
         TEST(lost_session_lets_the_sound_play),
+        TEST(answer_that_lost_its_session_has_the_words_of_its_sound),
+        TEST(answer_whose_session_was_lost_behind_its_end_is_whole),
+        TEST(answer_without_a_sound_leaves_nothing_when_its_session_is_lost),
         TEST(turn_of_a_lost_session_gets_the_transcript_of_the_next),
         TEST(turn_of_a_lost_session_fails_after_ten_seconds),
         TEST(turns_of_a_lost_session_are_taken_up_in_order),
