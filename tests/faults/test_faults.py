@@ -67,7 +67,6 @@ def test_the_watchdog_suffers_too(house):
 
 # ---- sockets ----
 
-@pytest.mark.open_defect
 def test_sockets_fall_silent(house):
     """Some calls' own, then all of one ingest: nobody says anything, nobody closes."""
     with Crowd(house, house.log) as crowd:
@@ -77,7 +76,6 @@ def test_sockets_fall_silent(house):
         part(crowd)
 
 
-@pytest.mark.open_defect
 def test_the_ai_service_breaks(house):
     """Half-open sockets; all sessions reset and the service away; a storm of 429."""
     survive(house, faults.AiService(house, "half_open"),
@@ -88,7 +86,6 @@ def test_the_ai_service_breaks(house):
 
 # ---- servers and disk ----
 
-@pytest.mark.open_defect
 def test_the_broker_is_away_for_a_while(house):
     """Restarted, then paused. No process of ours ends over it."""
     before = {name: house.processes.pid(name) for name in house.services}

@@ -49,7 +49,6 @@ def lost(house, name):
                if k.startswith("trunkline_conversation_lost_total"))
 
 
-@pytest.mark.open_defect
 def test_a_stalled_conversation_that_goes_on_has_no_effect(house):
     """It was about to end some calls and to write down what it heard; others have its calls now."""
     with Crowd(house, house.log, scripts=mixed) as crowd:
@@ -95,7 +94,6 @@ def test_a_stalled_ingest_that_goes_on_is_not_heard(house):
 
 # ---- two sockets of one call ----
 
-@pytest.mark.open_defect
 def test_action_and_watchdog_act_together(house):
     """The ingest stalls until the watchdog has written its first rescue; then it dies, and the
     telephone network asks the action URL while the REST requests are on their way."""

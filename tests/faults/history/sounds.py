@@ -19,15 +19,16 @@ def spoken(program, text):
     return done.stdout.rstrip(SILENCE)
 
 
-def place(sound, size, sha1, step):
-    """Where in `sound` the piece begins: a part of it, or its rest with silence behind; else None. The
-    ear leaves out silence before sound, be it a byte."""
-    for at in range(0, len(sound), step):
+def place(sound, size, sha1, step, near=0):
+    """Where in `sound` the piece begins: a part of it, or its rest with silence behind; else None. Short
+    ones fit in several places: that nearest to `near` is taken. The ear leaves out silence before sound,
+    be it a byte."""
+    for at in sorted(range(0, len(sound), step), key=lambda at: abs(at - near)):
         while at < len(sound) and sound[at] == SILENCE[0]:
             at += 1
         piece = sound[at:at + size]
         if size - len(piece) >= FRAME:
-            return None
+            continue
         if hashlib.sha1(piece + SILENCE * (size - len(piece))).hexdigest() == sha1:
             return at
     return None
@@ -36,19 +37,19 @@ def place(sound, size, sha1, step):
 def name_pieces(heard, sound_of):
     """Writes phrase, from_bytes and of_bytes into the entries of a report's `heard` that are parts of
     sentences. `sound_of`: {text: bytes} of what may have been said."""
-    last = None  # the sentence before, which it most likely is the rest of
+    last, end = None, 0  # the sentence before, which it most likely is the rest of, and its last byte
     for entry in sorted(heard, key=lambda h: h["rx_from"]):
         if entry["phrase"] is None:
-            tries = [(last, STEP)] if last in sound_of else []
-            for text, step in [*tries, *((text, FRAME) for text in sound_of)]:
-                at = place(sound_of[text], entry["bytes"], entry["sha1"], step)
+            tries = [(last, STEP, end)] if last in sound_of else []
+            for text, step, near in [*tries, *((text, FRAME, 0) for text in sound_of)]:
+                at = place(sound_of[text], entry["bytes"], entry["sha1"], step, near)
                 if at is not None:
                     entry.update(phrase=text, voice="ai", from_bytes=at, of_bytes=len(sound_of[text]))
                     break
         elif not entry["exact"] and entry["voice"] == "ai" and entry["phrase"] in sound_of:
             entry["of_bytes"] = len(sound_of[entry["phrase"]])
         if entry["voice"] == "ai":
-            last = entry["phrase"]
+            last, end = entry["phrase"], entry.get("from_bytes", 0) + entry["bytes"]
 
 
 def texts_of(reports, answers):

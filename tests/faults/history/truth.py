@@ -22,6 +22,7 @@ class Said:
     start_us: int
     end_us: int
     is_gap: bool  # a part of it cannot be in the log
+    dry_us = 0
     speaker = "CUSTOMER"
 
     @property
@@ -38,6 +39,7 @@ class Heard:
     end_us: int
     pieces: list  # [(from, to)] in bytes of the sentence's sound
     size: int  # of all of it, bytes
+    dry_us: int = 0  # silence within its first piece: it began so much before start_us
     speaker = "AI"
     is_gap = False
 
@@ -143,7 +145,7 @@ def piece_of(entry):
     size = entry["bytes"] if entry["exact"] else entry.get("of_bytes", begin + entry["bytes"] + 1)
     end = min(size, begin + entry["bytes"])
     return Heard(entry["phrase"], entry["end_us"] - entry["bytes"] * BYTE_US, entry["end_us"],
-                 [(begin, end)], size)
+                 [(begin, end)], size, 0 if begin or entry["exact"] else entry["dry_ms"] * 1000)
 
 
 def heard(call):
@@ -164,7 +166,7 @@ def heard(call):
 
 def in_order(said_, heard_):
     """Both sides as one conversation."""
-    return sorted([*said_, *heard_], key=lambda turn: turn.start_us)
+    return sorted([*said_, *heard_], key=lambda turn: turn.start_us - turn.dry_us)
 
 
 # ---- the end ----
