@@ -27,11 +27,13 @@ class Judgement:
 def check_call(call, history):
     """(findings, Count) of one call."""
     said, heard = truth.said(call, history.faults), truth.heard(call)
-    found, count = Words(call, said, heard, truth.gap_windows(call, history.faults)).check()
+    words = Words(call, said, heard, truth.gap_windows(call, history.faults))
+    rests = words.rests()
+    found, count = words.check()
     found += check_life(call, history)
     found += check_sessions(call, history)
     found += check_effects(call, history)
-    found += check_dialogue(call, history, said, heard)
+    found += check_dialogue(call, history, said, [h for h in heard if h not in rests])
     found += check_log(call)
     if history.complete:
         found += check_record(call)

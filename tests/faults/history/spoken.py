@@ -53,6 +53,10 @@ class Words:
                    and rest.size - rest.pieces[0][0] <= (MARK_MS + self.unknown_ms(h)) * 8
                    for h in self.heard if h is not rest and self.unknown_ms(h))
 
+    def rests(self):
+        """Of sentences that the network had played on: they were heard, and nobody of us knew."""
+        return [h for h in self.heard if h.text and h.pieces[0][0] > 0 and self.is_played_on(h)]
+
     # ---- the caller ----
 
     def _check_caller(self):
@@ -94,7 +98,7 @@ class Words:
 
     def _check_ai(self):
         finals = [f for f in self.finals if f.speaker == "AI"]
-        rests = [h for h in self.heard if h.text and h.pieces[0][0] > 0 and self.is_played_on(h)]
+        rests = self.rests()
         known = [h for h in self.heard if h.text and h not in rests]
         yield from self._check_sound()
         self.count.said += sum(len(h.words) for h in known)
