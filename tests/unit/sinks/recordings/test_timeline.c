@@ -647,7 +647,7 @@ static void the_ai_is_silent_where_it_says_the_words_whenever_they_are_heard(voi
     assert_int_equal(tl_timeline_redact(line.t, &u, &err), TL_OK);
     build(&line, 0);
     CHECK(line, TL_SIDE_AI, SILENCE(TL_SPAN_QUIET, 0, 3800), {TL_SPAN_SOUND, 3800, 200, s, 0},
-          SILENCE(TL_SPAN_REDACTED, 4000, 200), {TL_SPAN_SOUND, 4200, 400, s, 3200},
+          SILENCE(TL_SPAN_REDACTED, 4000, 400), {TL_SPAN_SOUND, 4400, 200, s, 4800},
           SILENCE(TL_SPAN_QUIET, 4600, 200));
     end(&line);
 }
