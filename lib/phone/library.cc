@@ -123,8 +123,6 @@ enum tl_status read(const std::string &text, const std::string &region, struct t
 
     if (!region.empty() && util.GetCountryCodeForRegion(region) == 0)
         return tl_fail(err, TL_INVALID, "telephone number: no region is called %s", region.c_str());
-    if (text[0] != '+' && short_numbers().IsEmergencyNumber(text, region))
-        return tl_fail(err, TL_DENIED, "telephone number: an emergency number is never dialled");
     PhoneNumberUtil::ErrorType error = util.Parse(text, region, &number);
     if (error != PhoneNumberUtil::NO_PARSING_ERROR)
         return tl_fail(err, TL_INVALID, "telephone number: %s", complaint(error));

@@ -51,7 +51,7 @@ static enum tl_status check_region(const char *text, const char *region, struct 
     if (!region)
         return text[0] == '+' ? TL_OK
                               : tl_fail(err, TL_INVALID, "telephone number: no + and country code");
-    if (strnlen(region, 3) != 2 || region[0] < 'A' || region[0] > 'Z' || region[1] < 'A' || region[1] > 'Z')
+    if (strnlen(region, 3) != 2) /* libphonenumber knows which there are */
         return tl_fail(err, TL_INVALID, "telephone number: a region is two letters, as US");
     return TL_OK;
 }

@@ -154,6 +154,8 @@ static void local_time_refuses_what_is_no_zone(void **state)
     static const char *const NAMES[] = {"",
                                         "Mars/Olympus",
                                         "/etc/passwd",
+                                        "/usr/share/zoneinfo/Europe/London",
+                                        "Europe////////////////////////////////////////////////////////London",
                                         "../../../etc/passwd",
                                         "America/../Europe/London",
                                         "libc:localtime",
