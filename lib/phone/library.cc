@@ -30,18 +30,30 @@ const ShortNumberInfo &short_numbers()
 enum tl_phone_kind kind_of(PhoneNumberUtil::PhoneNumberType type)
 {
     switch (type) {
-    case PhoneNumberUtil::FIXED_LINE: return TL_PHONE_FIXED;
-    case PhoneNumberUtil::MOBILE: return TL_PHONE_MOBILE;
-    case PhoneNumberUtil::FIXED_LINE_OR_MOBILE: return TL_PHONE_FIXED_OR_MOBILE;
-    case PhoneNumberUtil::TOLL_FREE: return TL_PHONE_TOLL_FREE;
-    case PhoneNumberUtil::PREMIUM_RATE: return TL_PHONE_PREMIUM;
-    case PhoneNumberUtil::SHARED_COST: return TL_PHONE_SHARED_COST;
-    case PhoneNumberUtil::VOIP: return TL_PHONE_VOIP;
-    case PhoneNumberUtil::PERSONAL_NUMBER: return TL_PHONE_PERSONAL;
-    case PhoneNumberUtil::PAGER: return TL_PHONE_PAGER;
-    case PhoneNumberUtil::UAN: return TL_PHONE_COMPANY;
-    case PhoneNumberUtil::VOICEMAIL: return TL_PHONE_VOICEMAIL;
-    case PhoneNumberUtil::UNKNOWN: break;
+    case PhoneNumberUtil::FIXED_LINE:
+        return TL_PHONE_FIXED;
+    case PhoneNumberUtil::MOBILE:
+        return TL_PHONE_MOBILE;
+    case PhoneNumberUtil::FIXED_LINE_OR_MOBILE:
+        return TL_PHONE_FIXED_OR_MOBILE;
+    case PhoneNumberUtil::TOLL_FREE:
+        return TL_PHONE_TOLL_FREE;
+    case PhoneNumberUtil::PREMIUM_RATE:
+        return TL_PHONE_PREMIUM;
+    case PhoneNumberUtil::SHARED_COST:
+        return TL_PHONE_SHARED_COST;
+    case PhoneNumberUtil::VOIP:
+        return TL_PHONE_VOIP;
+    case PhoneNumberUtil::PERSONAL_NUMBER:
+        return TL_PHONE_PERSONAL;
+    case PhoneNumberUtil::PAGER:
+        return TL_PHONE_PAGER;
+    case PhoneNumberUtil::UAN:
+        return TL_PHONE_COMPANY;
+    case PhoneNumberUtil::VOICEMAIL:
+        return TL_PHONE_VOICEMAIL;
+    case PhoneNumberUtil::UNKNOWN:
+        break;
     }
     return TL_PHONE_UNKNOWN;
 }
@@ -49,11 +61,15 @@ enum tl_phone_kind kind_of(PhoneNumberUtil::PhoneNumberType type)
 const char *complaint(PhoneNumberUtil::ErrorType error)
 {
     switch (error) {
-    case PhoneNumberUtil::INVALID_COUNTRY_CODE_ERROR: return "no country has this code";
+    case PhoneNumberUtil::INVALID_COUNTRY_CODE_ERROR:
+        return "no country has this code";
     case PhoneNumberUtil::TOO_SHORT_AFTER_IDD:
-    case PhoneNumberUtil::TOO_SHORT_NSN: return "too short";
-    case PhoneNumberUtil::TOO_LONG_NSN: return "too long";
-    default: return "not a number";
+    case PhoneNumberUtil::TOO_SHORT_NSN:
+        return "too short";
+    case PhoneNumberUtil::TOO_LONG_NSN:
+        return "too long";
+    default:
+        return "not a number";
     }
 }
 
@@ -89,14 +105,15 @@ enum tl_status describe(const PhoneNumber &number, struct tl_phone *ret_phone, s
         phone.kind = kind_of(type);
         phone.is_geographic = util.IsNumberGeographical(type, number.country_code());
         util.GetRegionCodeForNumber(number, &region);
-        (void)std::snprintf(phone.region, sizeof(phone.region), "%.3s", region.c_str()); // two or three
+        (void)std::snprintf(phone.region, sizeof(phone.region), "%.3s",
+                            region.c_str()); // two or three
     }
     *ret_phone = phone;
     return TL_OK;
 }
 
-// Some plans take a prefix off that may stand there twice (Mexico's 044 and 1): what is handed out is what its own
-// E.164 text is read as.
+// Some plans take a prefix off that may stand there twice (Mexico's 044 and 1): what is handed out
+// is what its own E.164 text is read as.
 bool settle(PhoneNumber *number)
 {
     const PhoneNumberUtil &util = *PhoneNumberUtil::GetInstance();
@@ -186,7 +203,8 @@ extern "C" enum tl_status tl_phone_library_read(const char *text, const char *re
     return read(text, region, ret_phone, err);
 }
 
-extern "C" bool tl_phone_library_local(const char *zone, int64_t at_ms, struct tl_phone_local *ret_local)
+extern "C" bool tl_phone_library_local(const char *zone, int64_t at_ms,
+                                       struct tl_phone_local *ret_local)
 {
     return local_time(zone, at_ms, ret_local);
 }

@@ -26,8 +26,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* libphonenumber finds numbers in prose, takes letters for keys and cuts extensions off. Whoever dials wants
- * to be told instead. */
+/* libphonenumber finds numbers in prose, takes letters for keys and cuts extensions off. Whoever
+ * dials wants to be told instead. */
 static enum tl_status check_text(const char *text, struct tl_error *err)
 {
     size_t len = strnlen(text, TL_PHONE_TEXT_MAX + 1), digits = 0;
@@ -38,7 +38,8 @@ static enum tl_status check_text(const char *text, struct tl_error *err)
         if (is_digit(text[i]))
             digits++;
         else if (text[i] == '+' ? i > 0 : !strchr(" ()-./", text[i]))
-            return tl_fail(err, TL_INVALID, "telephone number: byte 0x%02x at %zu is no part of one",
+            return tl_fail(err, TL_INVALID,
+                           "telephone number: byte 0x%02x at %zu is no part of one",
                            (unsigned char)text[i], i);
     }
     if (digits == 0)
@@ -63,17 +64,21 @@ static enum tl_phone_kind correct_kind(const struct tl_phone *phone)
     case 870: /* Inmarsat */
     case 881: /* Iridium, Globalstar */
     case 882: /* "international networks", Thuraya among them */
-    case 883: return TL_PHONE_SATELLITE;
-    case 878: return TL_PHONE_PERSONAL; /* universal personal telecommunication (ITU-T E.168) */
-    case 979: return TL_PHONE_PREMIUM;  /* international premium rate (ITU-T E.169.2) */
+    case 883:
+        return TL_PHONE_SATELLITE;
+    case 878:
+        return TL_PHONE_PERSONAL; /* universal personal telecommunication (ITU-T E.168) */
+    case 979:
+        return TL_PHONE_PREMIUM; /* international premium rate (ITU-T E.169.2) */
     case 1:
-        /* +1 NPA 976 xxxx: pay per call in any area code, a plain number to the tables. And +1 900, also where
-         * the rest is not valid. */
+        /* +1 NPA 976 xxxx: pay per call in any area code, a plain number to the tables. And +1 900,
+         * also where the rest is not valid. */
         if (strlen(phone->e164) == 12 &&
             (strncmp(phone->e164 + 5, "976", 3) == 0 || strncmp(phone->e164 + 2, "900", 3) == 0))
             return TL_PHONE_PREMIUM;
         return phone->kind;
-    default: return phone->kind;
+    default:
+        return phone->kind;
     }
 }
 
@@ -92,14 +97,14 @@ static void find_state(struct tl_phone *phone)
         return;
     for (int i = 1; i <= 4; i++)
         prefix = prefix * 10 + (uint32_t)(phone->e164[i] - '0');
-    const struct tl_phone_state_row *row = bsearch(&prefix, tl_phone_state_rows, tl_phone_state_rows_n,
-                                                   sizeof(*row), compare_state);
+    const struct tl_phone_state_row *row =
+        bsearch(&prefix, tl_phone_state_rows, tl_phone_state_rows_n, sizeof(*row), compare_state);
     if (row)
         memcpy(phone->state, row->state, sizeof(phone->state));
 }
 
-enum tl_status tl_phone_parse(const char *text, const char *default_region, struct tl_phone *ret_phone,
-                              struct tl_error *err)
+enum tl_status tl_phone_parse(const char *text, const char *default_region,
+                              struct tl_phone *ret_phone, struct tl_error *err)
 {
     struct tl_phone phone;
     enum tl_status st = check_text(text, err);

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Made by generate.py. Prefixes are the first digits of a number behind its "+", as an integer; rows ascend. */
+/* Made by generate.py. Prefixes are the first digits of a number behind its "+", as an integer;
+ * rows ascend. */
 
 #define TL_PHONE_PREFIX_MAX 9 /* digits */
 

@@ -19,8 +19,8 @@ static int compare_prefix(const void *key, const void *row)
 
 static const struct tl_phone_zone_row *find(uint32_t prefix)
 {
-    return bsearch(&prefix, tl_phone_zone_rows, tl_phone_zone_rows_n, sizeof(struct tl_phone_zone_row),
-                   compare_prefix);
+    return bsearch(&prefix, tl_phone_zone_rows, tl_phone_zone_rows_n,
+                   sizeof(struct tl_phone_zone_row), compare_prefix);
 }
 
 static const struct tl_phone_zone_row *find_longest(const char *digits)
@@ -41,8 +41,8 @@ void tl_phone_zones(const struct tl_phone *phone, struct tl_phone_zone_set *ret_
 {
     const struct tl_phone_zone_row *row = NULL;
 
-    /* In North America all kinds share area codes, which also tell the countries apart: those of toll-free and
-     * personal numbers have no row of their own. */
+    /* In North America all kinds share area codes, which also tell the countries apart: those of
+     * toll-free and personal numbers have no row of their own. */
     if (phone->is_valid && (phone->is_geographic || phone->country_code == 1))
         row = find_longest(phone->e164 + 1);
     else if (phone->is_valid)
@@ -58,11 +58,12 @@ static bool is_zone_name(const char *zone)
 
     if (len == 0 || len > ZONE_NAME_MAX || zone[0] == '/')
         return false;
-    return zone[strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")] == '\0';
+    return zone[strspn(
+               zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")] == '\0';
 }
 
-enum tl_status tl_phone_local_time(const char *zone, int64_t at_ms, struct tl_phone_local *ret_local,
-                                   struct tl_error *err)
+enum tl_status tl_phone_local_time(const char *zone, int64_t at_ms,
+                                   struct tl_phone_local *ret_local, struct tl_error *err)
 {
     struct tl_phone_local local = {.zone = zone};
 
@@ -70,7 +71,8 @@ enum tl_status tl_phone_local_time(const char *zone, int64_t at_ms, struct tl_ph
         return tl_fail(err, TL_INVALID, "local time: %lld is not within the years 1970..9999",
                        (long long)at_ms);
     if (!is_zone_name(zone) || !tl_phone_library_local(zone, at_ms, &local))
-        return tl_fail(err, TL_NOT_FOUND, "local time: tzdata has no zone %.*s", ZONE_NAME_MAX, zone);
+        return tl_fail(err, TL_NOT_FOUND, "local time: tzdata has no zone %.*s", ZONE_NAME_MAX,
+                       zone);
     *ret_local = local;
     return TL_OK;
 }

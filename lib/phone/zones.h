@@ -16,9 +16,9 @@ struct tl_phone_zone_set {
     size_t n;                 /* 0: not known */
 };
 
-/** All zones that the number may be in. Of a number that says where it belongs those of its longest known
- *  prefix, in North America of its whole area code; of others (mobile, toll free …) the country's. A mobile
- *  telephone may be anywhere else still. */
+/** All zones that the number may be in. Of a number that says where it belongs those of its longest
+ * known prefix, in North America of its whole area code; of others (mobile, toll free …) the
+ * country's. A mobile telephone may be anywhere else still. */
 void tl_phone_zones(const struct tl_phone *phone, struct tl_phone_zone_set *ret_zones);
 
 /** Civil time in a zone at one instant, and until when its distance from UTC stays. */
@@ -34,16 +34,16 @@ struct tl_phone_local {
     int32_t next_offset_s; /* from then on */
 };
 
-/** The time in one zone, by the system's tzdata (TZDIR, else /usr/share/zoneinfo), of which each zone is read
- *  once in a process. Any thread. at_ms: UTC, years 1970..9999.
+/** The time in one zone, by the system's tzdata (TZDIR, else /usr/share/zoneinfo), of which each
+ *  zone is read once in a process. Any thread. at_ms: UTC, years 1970..9999.
  *  TL_INVALID: another time. TL_NOT_FOUND: no such zone there. */
 TL_MUST_CHECK enum tl_status tl_phone_local_time(const char *zone, int64_t at_ms,
                                                  struct tl_phone_local *ret_local,
                                                  struct tl_error *err);
 
 /** The time in each of the zones, in their order: zones->n of them. */
-TL_MUST_CHECK enum tl_status tl_phone_local_times(const struct tl_phone_zone_set *zones, int64_t at_ms,
-                                                  struct tl_phone_local *ret_locals,
+TL_MUST_CHECK enum tl_status tl_phone_local_times(const struct tl_phone_zone_set *zones,
+                                                  int64_t at_ms, struct tl_phone_local *ret_locals,
                                                   struct tl_error *err);
 
 #endif

@@ -12,14 +12,14 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 #define DAY_S 86400
-#define LIST_RETRY_MS MINUTE_MS       /* a list that could not be asked */
+#define LIST_RETRY_MS MINUTE_MS        /* a list that could not be asked */
 #define BUSY_RETRY_MS (10 * SECOND_MS) /* a line may be free by then; nothing says when */
-#define LOOK_AHEAD_MS (15 * DAY_MS)   /* for the next open hour: a week with a holiday, twice */
-#define DEBT_MS (7 * DAY_MS)          /* 12 CFR 1006.14(b)(2) */
+#define LOOK_AHEAD_MS (15 * DAY_MS)    /* for the next open hour: a week with a holiday, twice */
+#define DEBT_MS (7 * DAY_MS)           /* 12 CFR 1006.14(b)(2) */
 #define DEBT_ATTEMPTS 7
 #define CALLBACK_MS HOUR_MS /* so long a wish to be called back stands for consent */
-#define PLAIN_KINDS                                                                                        \
-    (1u << TL_PHONE_FIXED | 1u << TL_PHONE_MOBILE | 1u << TL_PHONE_FIXED_OR_MOBILE |                       \
+#define PLAIN_KINDS                                                                                \
+    (1u << TL_PHONE_FIXED | 1u << TL_PHONE_MOBILE | 1u << TL_PHONE_FIXED_OR_MOBILE |               \
      1u << TL_PHONE_TOLL_FREE | 1u << TL_PHONE_VOIP)
 
 static const char HOURS_RULE[] = "TCPA-HRS-001";
@@ -65,8 +65,8 @@ struct question {
 
 /* Returns false, so that a check that blocks is one statement. */
 TL_PRINTF(5, 6)
-static bool block(const struct question *q, enum tl_guard_reason reason, const char *rule, int64_t retry_at,
-                  const char *fmt, ...)
+static bool block(const struct question *q, enum tl_guard_reason reason, const char *rule,
+                  int64_t retry_at, const char *fmt, ...)
 {
     va_list args;
 
@@ -74,7 +74,8 @@ static bool block(const struct question *q, enum tl_guard_reason reason, const c
     q->verdict->rule = rule;
     q->verdict->retry_at = retry_at;
     va_start(args, fmt);
-    (void)vsnprintf(q->verdict->sentence, sizeof(q->verdict->sentence), fmt, args); /* cut, if need be */
+    (void)vsnprintf(q->verdict->sentence, sizeof(q->verdict->sentence), fmt,
+                    args); /* cut, if need be */
     va_end(args);
     return false;
 }
@@ -96,14 +97,15 @@ static bool check_number(const struct question *q)
     for (size_t i = 0; i < q->rules->countries_n; i++)
         if (strcmp(q->rules->countries[i], phone->region) == 0)
             return true;
-    return block(q, TL_GUARD_COUNTRY, NULL, -1, "The business does not allow calls to %s (+%d).", phone->region,
-                 phone->country_code);
+    return block(q, TL_GUARD_COUNTRY, NULL, -1, "The business does not allow calls to %s (+%d).",
+                 phone->region, phone->country_code);
 }
 
 /* ---- consent and lists ---- */
 
 /* What is wrong with it, of a consent that has to be of this kind. */
-static enum tl_guard_reason judge_consent(const struct question *q, enum tl_guard_consent_kind wanted)
+static enum tl_guard_reason judge_consent(const struct question *q,
+                                          enum tl_guard_consent_kind wanted)
 {
     const struct tl_guard_consent *consent = &q->callee->consent;
 
@@ -131,13 +133,15 @@ static bool check_lists(const struct question *q)
     if (!lists->is_known)
         return block(q, TL_GUARD_LIST_UNAVAILABLE, LIST_RULE, q->now + LIST_RETRY_MS,
                      "The do-not-call lists cannot be asked at the moment.");
-    if (lists->own_since && !(has_written_consent(q) && q->callee->consent.given_at > lists->own_since))
+    if (lists->own_since &&
+        !(has_written_consent(q) && q->callee->consent.given_at > lists->own_since))
         return block(q, TL_GUARD_LIST_OWN, LIST_RULE, -1,
                      "The number is on the do-not-call list of the business.");
     if (q->call->purpose == TL_GUARD_SALES && lists->is_on_registry && !lists->has_relationship &&
         !has_written_consent(q))
-        return block(q, TL_GUARD_LIST_REGISTRY, LIST_RULE, -1,
-                     "The number is on a national do-not-call registry, and there is no written consent.");
+        return block(
+            q, TL_GUARD_LIST_REGISTRY, LIST_RULE, -1,
+            "The number is on a national do-not-call registry, and there is no written consent.");
     return true;
 }
 
@@ -165,17 +169,20 @@ static bool check_consent(const struct question *q)
         return true;
     enum tl_guard_reason reason = judge_consent(q, wanted);
     switch (reason) {
-    case TL_GUARD_ALLOWED: return true;
+    case TL_GUARD_ALLOWED:
+        return true;
     case TL_GUARD_CONSENT_REVOKED:
         return block(q, reason, rule, -1, "The consent to be called was revoked.");
     case TL_GUARD_CONSENT_EVIDENCE:
-        return block(q, reason, rule, -1, "The consent on file does not say when, how and in which words.");
+        return block(q, reason, rule, -1,
+                     "The consent on file does not say when, how and in which words.");
     case TL_GUARD_CONSENT_KIND:
         /* only the business's own rule wants that much */
         return block(q, reason, wanted > law ? NULL : rule, -1,
                      "The consent on file is not in writing, which this call needs.");
     default:
-        return block(q, reason, rule, -1, "No consent to calls of this business is on file for the number.");
+        return block(q, reason, rule, -1,
+                     "No consent to calls of this business is on file for the number.");
     }
 }
 
@@ -205,7 +212,8 @@ static bool is_holiday(const struct question *q, int64_t day)
 }
 
 /* What the law leaves of a window on a local day. */
-static struct tl_guard_window narrow(const struct question *q, int64_t day, struct tl_guard_window window)
+static struct tl_guard_window narrow(const struct question *q, int64_t day,
+                                     struct tl_guard_window window)
 {
     int from, to;
 
@@ -221,7 +229,8 @@ static struct tl_guard_window narrow(const struct question *q, int64_t day, stru
     return window;
 }
 
-/* The first instant of [from, to) at which a zone is open whose clocks are so far from UTC; -1: none. */
+/* The first instant of [from, to) at which a zone is open whose clocks are so far from UTC; -1:
+ * none. */
 static int64_t open_within(const struct question *q, int32_t offset_s, int64_t from, int64_t to)
 {
     int64_t offset_ms = offset_s * SECOND_MS, best = -1;
@@ -239,9 +248,9 @@ static int64_t open_within(const struct question *q, int32_t offset_s, int64_t f
     return best;
 }
 
-/* The first instant from `from` on at which it is open in this zone; -1: none that can be foreseen. Before and
- * behind a change of the clocks are two stretches of time: an hour that is left out is never found, and one that
- * comes twice is found twice. */
+/* The first instant from `from` on at which it is open in this zone; -1: none that can be foreseen.
+ * Before and behind a change of the clocks are two stretches of time: an hour that is left out is
+ * never found, and one that comes twice is found twice. */
 static int64_t next_open(const struct question *q, const struct tl_phone_local *zone, int64_t from)
 {
     int64_t until = q->now + LOOK_AHEAD_MS;
@@ -255,12 +264,14 @@ static int64_t next_open(const struct question *q, const struct tl_phone_local *
     return at;
 }
 
-/* The first instant at which all zones are open. Each step goes to the beginning of a window: they are few. */
+/* The first instant at which all zones are open. Each step goes to the beginning of a window: they
+ * are few. */
 static int64_t next_open_everywhere(const struct question *q)
 {
     int64_t at = q->now;
 
-    for (size_t settled = 0, i = 0; settled < q->callee->zones_n; i = (i + 1) % q->callee->zones_n) {
+    for (size_t settled = 0, i = 0; settled < q->callee->zones_n;
+         i = (i + 1) % q->callee->zones_n) {
         int64_t next = next_open(q, &q->callee->zones[i], at);
         if (next < 0)
             return -1;
@@ -290,10 +301,11 @@ static bool block_hours(const struct question *q, const struct tl_phone_local *z
     int minute = (int)(local - day * TL_LAW_DAY_MIN);
     bool is_law = is_closed_by_law(q, zone);
 
-    return block(q, TL_GUARD_HOURS, is_law ? HOURS_RULE : NULL, next_open_everywhere(q),
-                 "It may be %s %02d:%02d where the telephone rings (%s), outside the hours that %s allows.",
-                 DAYS[weekday_of(day)], minute / 60, minute % 60, zone->zone,
-                 is_law ? "the law" : "the business");
+    return block(
+        q, TL_GUARD_HOURS, is_law ? HOURS_RULE : NULL, next_open_everywhere(q),
+        "It may be %s %02d:%02d where the telephone rings (%s), outside the hours that %s allows.",
+        DAYS[weekday_of(day)], minute / 60, minute % 60, zone->zone,
+        is_law ? "the law" : "the business");
 }
 
 static bool check_hours(const struct question *q)
@@ -315,9 +327,10 @@ static bool check_hours(const struct question *q)
 
 /* ---- frequency ---- */
 
-/* Room for one more within the window: now; else when the oldest that is too many falls out of it. */
-static int64_t next_attempt(const struct tl_guard_attempts *attempts, int64_t window_ms, int64_t cap,
-                            int64_t now)
+/* Room for one more within the window: now; else when the oldest that is too many falls out of it.
+ */
+static int64_t next_attempt(const struct tl_guard_attempts *attempts, int64_t window_ms,
+                            int64_t cap, int64_t now)
 {
     if ((int64_t)attempts->n < cap)
         return now;
@@ -333,7 +346,8 @@ static bool check_subject(const struct question *q)
 
     if (cap && (at = next_attempt(&callee->subject_attempts, DAY_MS, cap, q->now)) > q->now)
         return block(q, TL_GUARD_ATTEMPTS, ATTEMPTS_RULE, at,
-                     "This was tried %d times within 24 hours, which is the most that the law of the place allows.",
+                     "This was tried %d times within 24 hours, which is the most that the law of "
+                     "the place allows.",
                      cap);
     if (q->call->purpose != TL_GUARD_COLLECTIONS || !tl_law_is_us(callee->phone->region))
         return true;
@@ -357,11 +371,13 @@ static bool check_attempts(const struct question *q)
         return false;
     if (rules->max_attempts <= 0)
         return block(q, TL_GUARD_ATTEMPTS, NULL, -1, "The business allows no attempts.");
-    int64_t at = next_attempt(&q->callee->attempts, rules->attempts_window_ms, rules->max_attempts, q->now);
+    int64_t at =
+        next_attempt(&q->callee->attempts, rules->attempts_window_ms, rules->max_attempts, q->now);
     if (at > q->now)
-        return block(q, TL_GUARD_ATTEMPTS, NULL, at,
-                     "The number was tried %d times lately, which is the most that the business allows.",
-                     rules->max_attempts);
+        return block(
+            q, TL_GUARD_ATTEMPTS, NULL, at,
+            "The number was tried %d times lately, which is the most that the business allows.",
+            rules->max_attempts);
     return true;
 }
 
@@ -374,18 +390,19 @@ static bool check_caps(const struct question *q)
 
     if (counters->today >= rules->max_daily)
         return block(q, TL_GUARD_DAILY, NULL, rules->max_daily > 0 ? counters->today_ends_at : -1,
-                     "The business has placed %d calls today, of %d that it allows.", counters->today,
-                     rules->max_daily);
+                     "The business has placed %d calls today, of %d that it allows.",
+                     counters->today, rules->max_daily);
     if (counters->concurrent >= rules->max_concurrent)
-        return block(q, TL_GUARD_CONCURRENT, NULL, rules->max_concurrent > 0 ? q->now + BUSY_RETRY_MS : -1,
-                     "The business has %d outbound calls under way, of %d that it allows.", counters->concurrent,
-                     rules->max_concurrent);
+        return block(q, TL_GUARD_CONCURRENT, NULL,
+                     rules->max_concurrent > 0 ? q->now + BUSY_RETRY_MS : -1,
+                     "The business has %d outbound calls under way, of %d that it allows.",
+                     counters->concurrent, rules->max_concurrent);
     return true;
 }
 
 bool tl_guards_decide(const struct tl_guard_rules *rules, const struct tl_guard_callee *callee,
-                      const struct tl_guard_call *call, const struct tl_guard_counters *counters, int64_t now,
-                      struct tl_guard_verdict *ret_verdict)
+                      const struct tl_guard_call *call, const struct tl_guard_counters *counters,
+                      int64_t now, struct tl_guard_verdict *ret_verdict)
 {
     const struct question q = {.rules = rules,
                                .callee = callee,
@@ -396,8 +413,8 @@ bool tl_guards_decide(const struct tl_guard_rules *rules, const struct tl_guard_
                                .verdict = ret_verdict};
 
     *ret_verdict = (struct tl_guard_verdict){.retry_at = now, .sentence = "The call is allowed."};
-    return check_number(&q) && check_lists(&q) && check_consent(&q) && check_hours(&q) && check_attempts(&q) &&
-           check_caps(&q);
+    return check_number(&q) && check_lists(&q) && check_consent(&q) && check_hours(&q) &&
+           check_attempts(&q) && check_caps(&q);
 }
 
 void tl_guards_refuse_text(const struct tl_error *why, struct tl_guard_verdict *ret_verdict)

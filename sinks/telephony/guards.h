@@ -8,9 +8,9 @@
 #include "phone/phone.h"
 #include "phone/zones.h"
 
-/* May this number be dialled now (MORE-7)? Pure: no I/O, no clock; what is known comes in, a decision and its
- * reason go out. What is not known blocks: zeroed rules allow nothing, and a zeroed callee nobody.
- * All times: UTC, ms; -1: never. */
+/* May this number be dialled now (MORE-7)? Pure: no I/O, no clock; what is known comes in, a
+ * decision and its reason go out. What is not known blocks: zeroed rules allow nothing, and a
+ * zeroed callee nobody. All times: UTC, ms; -1: never. */
 
 #define TL_GUARD_WINDOWS 3 /* of one weekday */
 #define TL_GUARD_SENTENCE_SIZE 256
@@ -37,8 +37,8 @@ struct tl_guard_rules {
     const char *business_id;
     const char *const *countries; /* regions as of struct tl_phone: "US", "001" */
     size_t countries_n;
-    uint32_t kinds; /* bits 1u << enum tl_phone_kind that are allowed beside fixed, mobile, toll free and
-                     * VoIP; premium has no effect */
+    uint32_t kinds; /* bits 1u << enum tl_phone_kind that are allowed beside fixed, mobile, toll
+                     * free and VoIP; premium has no effect */
     struct tl_guard_window hours[7][TL_GUARD_WINDOWS]; /* from Monday; the callee's local time */
     enum tl_guard_consent_kind consent;                /* wanted everywhere; laws may want more */
     int32_t max_concurrent, max_daily;                 /* outbound calls; 0: none */
@@ -63,8 +63,8 @@ struct tl_guard_lists {
     bool has_relationship; /* an exemption of that */
 };
 
-/** Past attempts: their times, ascending, back to the longest window (at least seven days). Call-backs that the
- *  callee asked for do not count and are not in it. */
+/** Past attempts: their times, ascending, back to the longest window (at least seven days).
+ * Call-backs that the callee asked for do not count and are not in it. */
 struct tl_guard_attempts {
     const int64_t *at;
     size_t n;
@@ -72,17 +72,19 @@ struct tl_guard_attempts {
 
 struct tl_guard_callee {
     const struct tl_phone *phone;
-    const struct tl_phone_local *zones; /* all that the callee may be in, also by the address on file */
-    size_t zones_n;                     /* 0: not known, which blocks */
-    const char *address_state;          /* "US-FL", of the address on file; NULL: none */
-    const int32_t *holidays;            /* legal ones there: local days since 1970-01-01 */
+    const struct tl_phone_local
+        *zones;                /* all that the callee may be in, also by the address on file */
+    size_t zones_n;            /* 0: not known, which blocks */
+    const char *address_state; /* "US-FL", of the address on file; NULL: none */
+    const int32_t *holidays;   /* legal ones there: local days since 1970-01-01 */
     size_t holidays_n;
     struct tl_guard_consent consent;
     struct tl_guard_lists lists;
-    struct tl_guard_attempts attempts;         /* at this number */
-    struct tl_guard_attempts subject_attempts; /* at this person on this subject; of collections: the debt */
-    int64_t talked_at;                         /* last conversation about the debt; 0: none */
-    int64_t callback_asked_at;                 /* the callee asked for this call; 0: did not */
+    struct tl_guard_attempts attempts; /* at this number */
+    struct tl_guard_attempts
+        subject_attempts;      /* at this person on this subject; of collections: the debt */
+    int64_t talked_at;         /* last conversation about the debt; 0: none */
+    int64_t callback_asked_at; /* the callee asked for this call; 0: did not */
 };
 
 struct tl_guard_call {
@@ -100,7 +102,7 @@ struct tl_guard_counters {
 enum tl_guard_reason {
     TL_GUARD_ALLOWED = 0,
     TL_GUARD_PREMIUM,
-    TL_GUARD_NUMBER,   /* not valid, short, or an emergency number */
+    TL_GUARD_NUMBER, /* not valid, short, or an emergency number */
     TL_GUARD_KIND,
     TL_GUARD_COUNTRY,
     TL_GUARD_LIST_UNAVAILABLE,
@@ -122,12 +124,13 @@ const char *tl_guard_reason_name(enum tl_guard_reason reason); /* "outside_hours
 
 struct tl_guard_verdict {
     enum tl_guard_reason reason;
-    const char *rule;  /* of the compliance catalogue, as "TCPA-HRS-001"; NULL: the business's own */
-    int64_t retry_at;  /* not before; then all is asked anew. -1: not as things are */
+    const char *rule; /* of the compliance catalogue, as "TCPA-HRS-001"; NULL: the business's own */
+    int64_t retry_at; /* not before; then all is asked anew. -1: not as things are */
     char sentence[TL_GUARD_SENTENCE_SIZE]; /* for people; names no number and no person */
 };
 
-/** The first reason that stands against it, looked for in the order of enum tl_guard_reason. True: allowed. */
+/** The first reason that stands against it, looked for in the order of enum tl_guard_reason. True:
+ * allowed. */
 bool tl_guards_decide(const struct tl_guard_rules *rules, const struct tl_guard_callee *callee,
                       const struct tl_guard_call *call, const struct tl_guard_counters *counters,
                       int64_t now, struct tl_guard_verdict *ret_verdict);

@@ -23,7 +23,8 @@ const struct tl_law tl_laws[] = {
     {"US-MS", 8 * HOUR, 20 * HOUR, true, false, 0, SECONDARY, "2026-11"},
     {"US-NM", 9 * HOUR, 21 * HOUR, false, false, 0, SECONDARY, "2026-11"},
     {"US-NV", 9 * HOUR, 20 * HOUR, false, false, 0, SECONDARY, "2026-11"},
-    {"US-OK", FEDERAL_FROM, FEDERAL_TO, false, false, 3, "Okla. Stat. tit. 15 s. 775C.4", "2026-11"},
+    {"US-OK", FEDERAL_FROM, FEDERAL_TO, false, false, 3, "Okla. Stat. tit. 15 s. 775C.4",
+     "2026-11"},
 };
 const size_t tl_laws_n = sizeof(tl_laws) / sizeof(tl_laws[0]);
 
@@ -46,7 +47,8 @@ static bool is_any_known(const char *const *states, size_t n)
 }
 
 /* A number of the US that says no state, and no address on file: it may be any. */
-static bool applies(const struct tl_law *law, const char *region, const char *const *states, size_t n)
+static bool applies(const struct tl_law *law, const char *region, const char *const *states,
+                    size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (states[i] && strcmp(states[i], law->state) == 0)
@@ -54,8 +56,8 @@ static bool applies(const struct tl_law *law, const char *region, const char *co
     return strcmp(region, "US") == 0 && !is_any_known(states, n);
 }
 
-bool tl_law_hours(const char *region, const char *const *states, size_t n, int weekday, bool is_holiday,
-                  int *ret_from_min, int *ret_to_min)
+bool tl_law_hours(const char *region, const char *const *states, size_t n, int weekday,
+                  bool is_holiday, int *ret_from_min, int *ret_to_min)
 {
     int from = FEDERAL_FROM, to = FEDERAL_TO;
 

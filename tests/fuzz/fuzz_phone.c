@@ -1,5 +1,5 @@
-/* Telephone numbers: "RR" or "--", then a number within that region or none. What is read has its form, is
- * read again as itself, and has a time in every zone that it may be in. */
+/* Telephone numbers: "RR" or "--", then a number within that region or none. What is read has its
+ * form, is read again as itself, and has a time in every zone that it may be in. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(region, data, 2);
     memcpy(text, data + 2, size - 2);
     text[size - 2] = '\0';
-    enum tl_status st = tl_phone_parse(text, strcmp(region, "--") == 0 ? NULL : region, &phone, &err);
+    enum tl_status st =
+        tl_phone_parse(text, strcmp(region, "--") == 0 ? NULL : region, &phone, &err);
     if (st != TL_OK) {
         assert((st == TL_INVALID || st == TL_DENIED) && err.status == st && err.msg[0]);
         return 0;

@@ -43,7 +43,8 @@ static void parse_normalises_every_notation(void **state)
         {"020 7946 0000", "GB", "+442079460000", "GB", "", TL_PHONE_FIXED},
         {"+44 20 7946 0000", "US", "+442079460000", "GB", "", TL_PHONE_FIXED},
         {"06 1234 5678", "IT", "+390612345678", "IT", "", TL_PHONE_FIXED}, /* keeps its 0 */
-        {"044 1 562 263 4567", "MX", "+525622634567", "MX", "", TL_PHONE_FIXED_OR_MOBILE}, /* two old prefixes */
+        {"044 1 562 263 4567", "MX", "+525622634567", "MX", "",
+         TL_PHONE_FIXED_OR_MOBILE}, /* two old prefixes */
         {"030 123456", "DE", "+4930123456", "DE", "", TL_PHONE_FIXED},
     };
 
@@ -150,10 +151,11 @@ static void parse_reads_numbers_that_no_plan_has_as_not_valid(void **state)
 
 static void parse_denies_emergency_and_short_numbers(void **state)
 {
-    static const char *const TEXTS[][2] = {
-        {"911", "US"},    {"9-1-1", "US"},  {"112", "US"},     {"112", "DE"},     {"110", "DE"},
-        {"999", "GB"},    {"000", "AU"},    {"+1 911", NULL},  {"+44 999", NULL}, {"+49110", NULL},
-        {"+61000", NULL}, {"116117", "DE"}, {"+49116117", NULL}, {"411", "US"},   {"+12345", NULL}};
+    static const char *const TEXTS[][2] = {{"911", "US"},       {"9-1-1", "US"},  {"112", "US"},
+                                           {"112", "DE"},       {"110", "DE"},    {"999", "GB"},
+                                           {"000", "AU"},       {"+1 911", NULL}, {"+44 999", NULL},
+                                           {"+49110", NULL},    {"+61000", NULL}, {"116117", "DE"},
+                                           {"+49116117", NULL}, {"411", "US"},    {"+12345", NULL}};
     struct tl_phone phone;
 
     (void)state;
@@ -161,7 +163,8 @@ static void parse_denies_emergency_and_short_numbers(void **state)
         struct tl_error err = {0};
         if (tl_phone_parse(TEXTS[i][0], TEXTS[i][1], &phone, &err) != TL_DENIED)
             fail_msg("%s is not denied: %s", TEXTS[i][0], err.msg);
-        assert_non_null(strstr(err.msg, i < 11 ? "an emergency number is never" : "a short number is never"));
+        assert_non_null(
+            strstr(err.msg, i < 11 ? "an emergency number is never" : "a short number is never"));
     }
 }
 

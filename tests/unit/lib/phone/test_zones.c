@@ -46,12 +46,14 @@ static void zones_are_those_of_the_longest_prefix(void **state)
     assert_only("+18085550100", "Pacific/Honolulu");
     assert_only("+442079460000", "Europe/London");
     assert_only("+4930123456", "Europe/Berlin");
-    assert_only("+18762345678", "America/Jamaica"); /* a mobile number, with an area code of its own */
+    assert_only("+18762345678",
+                "America/Jamaica"); /* a mobile number, with an area code of its own */
 }
 
 static void zones_of_an_area_code_are_all_that_it_has(void **state)
 {
-    struct tl_phone_zone_set zones = zones_of("+18502345678"); /* Florida's west, on both sides of the line */
+    struct tl_phone_zone_set zones =
+        zones_of("+18502345678"); /* Florida's west, on both sides of the line */
 
     (void)state;
     assert_int_equal(zones.n, 2);
@@ -65,7 +67,8 @@ static void zones_of_numbers_without_a_place_are_the_countrys(void **state)
 
     (void)state;
     assert_true(free_of_charge.n > 20);
-    assert_true(has(&free_of_charge, "America/New_York") && has(&free_of_charge, "Pacific/Honolulu"));
+    assert_true(has(&free_of_charge, "America/New_York") &&
+                has(&free_of_charge, "Pacific/Honolulu"));
     assert_true(has(&mobile, "Europe/Moscow") && has(&mobile, "Asia/Vladivostok"));
 }
 
@@ -94,7 +97,8 @@ static void check_local(const char *zone, const char *utc, const char *want)
 
     assert_int_equal(tl_phone_local_time(zone, at(utc), &local, &err), TL_OK);
     assert_string_equal(local.zone, zone);
-    tl_time_format_iso(at(utc) + (int64_t)local.offset_s * 1000, iso); /* local time, written as UTC */
+    tl_time_format_iso(at(utc) + (int64_t)local.offset_s * 1000,
+                       iso); /* local time, written as UTC */
     assert_string_equal(iso, want);
     assert_int_equal(local.year, strtol(want, NULL, 10));
     assert_int_equal(local.month, (want[5] - '0') * 10 + want[6] - '0');
@@ -113,7 +117,8 @@ static void local_time_follows_the_zone(void **state)
     check_local("America/New_York", "2026-11-01T06:00:00Z", "2026-11-01T01:00:00.000Z");
     check_local("Asia/Kathmandu", "2026-11-23T18:20:30Z", "2026-11-24T00:05:30.000Z");
     check_local("Pacific/Kiritimati", "2026-12-31T10:00:00Z", "2027-01-01T00:00:00.000Z");
-    check_local("America/Mexico_City", "2026-07-01T12:00:00Z", "2026-07-01T06:00:00.000Z"); /* none since 2022 */
+    check_local("America/Mexico_City", "2026-07-01T12:00:00Z",
+                "2026-07-01T06:00:00.000Z"); /* none since 2022 */
 }
 
 static void local_time_knows_the_day_of_the_week(void **state)
@@ -122,9 +127,11 @@ static void local_time_knows_the_day_of_the_week(void **state)
     struct tl_error err;
 
     (void)state;
-    assert_int_equal(tl_phone_local_time("Pacific/Honolulu", at("2026-03-02T09:59:00Z"), &local, &err), TL_OK);
+    assert_int_equal(
+        tl_phone_local_time("Pacific/Honolulu", at("2026-03-02T09:59:00Z"), &local, &err), TL_OK);
     assert_int_equal(local.weekday, 6); /* Sunday still */
-    assert_int_equal(tl_phone_local_time("Europe/London", at("2026-03-02T00:00:00Z"), &local, &err), TL_OK);
+    assert_int_equal(tl_phone_local_time("Europe/London", at("2026-03-02T00:00:00Z"), &local, &err),
+                     TL_OK);
     assert_int_equal(local.weekday, 0);
 }
 
@@ -134,35 +141,39 @@ static void local_time_says_until_when_it_holds(void **state)
     struct tl_error err;
 
     (void)state;
-    assert_int_equal(tl_phone_local_time("America/New_York", at("2026-03-01T00:00:00Z"), &local, &err), TL_OK);
+    assert_int_equal(
+        tl_phone_local_time("America/New_York", at("2026-03-01T00:00:00Z"), &local, &err), TL_OK);
     assert_int_equal(local.offset_s, -5 * 3600);
     assert_true(local.change_at == at("2026-03-08T07:00:00Z"));
     assert_int_equal(local.next_offset_s, -4 * 3600);
-    assert_int_equal(tl_phone_local_time("Europe/London", at("2026-10-25T00:59:59.999Z"), &local, &err), TL_OK);
+    assert_int_equal(
+        tl_phone_local_time("Europe/London", at("2026-10-25T00:59:59.999Z"), &local, &err), TL_OK);
     assert_true(local.change_at == at("2026-10-25T01:00:00Z"));
     assert_int_equal(local.next_offset_s, 0);
     assert_int_equal(tl_phone_local_time("Europe/London", local.change_at, &local, &err), TL_OK);
     assert_int_equal(local.offset_s, 0);
     assert_true(local.change_at == at("2027-03-28T01:00:00Z"));
-    assert_int_equal(tl_phone_local_time("Pacific/Honolulu", at("2026-03-01T00:00:00Z"), &local, &err), TL_OK);
+    assert_int_equal(
+        tl_phone_local_time("Pacific/Honolulu", at("2026-03-01T00:00:00Z"), &local, &err), TL_OK);
     assert_true(local.change_at == INT64_MAX);
     assert_int_equal(local.next_offset_s, local.offset_s);
 }
 
 static void local_time_refuses_what_is_no_zone(void **state)
 {
-    static const char *const NAMES[] = {"",
-                                        "Mars/Olympus",
-                                        "/etc/passwd",
-                                        "/usr/share/zoneinfo/Europe/London",
-                                        "Europe////////////////////////////////////////////////////////London",
-                                        "../../../etc/passwd",
-                                        "America/../Europe/London",
-                                        "libc:localtime",
-                                        "America/New York",
-                                        "America",
-                                        "zone.tab",
-                                        "A/very/long/name/A/very/long/name/A/very/long/name/A/very/long/name"};
+    static const char *const NAMES[] = {
+        "",
+        "Mars/Olympus",
+        "/etc/passwd",
+        "/usr/share/zoneinfo/Europe/London",
+        "Europe////////////////////////////////////////////////////////London",
+        "../../../etc/passwd",
+        "America/../Europe/London",
+        "libc:localtime",
+        "America/New York",
+        "America",
+        "zone.tab",
+        "A/very/long/name/A/very/long/name/A/very/long/name/A/very/long/name"};
     struct tl_phone_local local = {.year = -1};
     struct tl_error err;
 

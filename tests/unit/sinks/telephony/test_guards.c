@@ -1,5 +1,5 @@
-/* What stands against dialling a number, and until when: sinks/telephony/guards.h (MORE-7). The cases named TCPA are
- * those of the compliance catalogue. */
+/* What stands against dialling a number, and until when: sinks/telephony/guards.h (MORE-7). The
+ * cases named TCPA are those of the compliance catalogue. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +108,8 @@ static enum tl_guard_reason decide(struct world *w)
     if (w->callee.zones_n)
         w->callee.zones = w->zones;
     w->callee.phone = &w->phone;
-    bool is_allowed = tl_guards_decide(&w->rules, &w->callee, &w->call, &w->counters, w->now, &w->verdict);
+    bool is_allowed =
+        tl_guards_decide(&w->rules, &w->callee, &w->call, &w->counters, w->now, &w->verdict);
     assert_int_equal(is_allowed, w->verdict.reason == TL_GUARD_ALLOWED);
     assert_true(strlen(w->verdict.sentence) > 10);
     assert_null(strchr(w->verdict.sentence, '%'));
@@ -118,7 +119,8 @@ static enum tl_guard_reason decide(struct world *w)
     return w->verdict.reason;
 }
 
-static void assert_blocked(struct world *w, enum tl_guard_reason reason, const char *rule, int64_t retry_at)
+static void assert_blocked(struct world *w, enum tl_guard_reason reason, const char *rule,
+                           int64_t retry_at)
 {
     assert_string_equal(tl_guard_reason_name(decide(w)), tl_guard_reason_name(reason));
     if (rule)
@@ -126,8 +128,8 @@ static void assert_blocked(struct world *w, enum tl_guard_reason reason, const c
     else
         assert_null(w->verdict.rule);
     if (w->verdict.retry_at != retry_at)
-        fail_msg("retry %lld, not %lld (%+lld min)", (long long)w->verdict.retry_at, (long long)retry_at,
-                 (long long)((w->verdict.retry_at - retry_at) / MINUTE));
+        fail_msg("retry %lld, not %lld (%+lld min)", (long long)w->verdict.retry_at,
+                 (long long)retry_at, (long long)((w->verdict.retry_at - retry_at) / MINUTE));
 }
 
 static void assert_allowed(struct world *w)
@@ -218,8 +220,8 @@ static void every_reason_has_a_name_of_its_own(void **state)
 
 static void premium_numbers_are_never_dialled(void **state)
 {
-    static const char *const NUMBERS[] = {"+19002345678", "+12129761234", "+499001234567", "+449061234567",
-                                          "+19000550100" /* not even valid */};
+    static const char *const NUMBERS[] = {"+19002345678", "+12129761234", "+499001234567",
+                                          "+449061234567", "+19000550100" /* not even valid */};
 
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(NUMBERS); i++) {
@@ -232,9 +234,9 @@ static void premium_numbers_are_never_dialled(void **state)
 
 static void costly_and_unknown_kinds_want_permission(void **state)
 {
-    static const enum tl_phone_kind KINDS[] = {TL_PHONE_SHARED_COST, TL_PHONE_SATELLITE, TL_PHONE_PERSONAL,
-                                               TL_PHONE_UNKNOWN,     TL_PHONE_PAGER,     TL_PHONE_COMPANY,
-                                               TL_PHONE_VOICEMAIL};
+    static const enum tl_phone_kind KINDS[] = {
+        TL_PHONE_SHARED_COST, TL_PHONE_SATELLITE, TL_PHONE_PERSONAL, TL_PHONE_UNKNOWN,
+        TL_PHONE_PAGER,       TL_PHONE_COMPANY,   TL_PHONE_VOICEMAIL};
 
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(KINDS); i++) {
@@ -251,8 +253,9 @@ static void costly_and_unknown_kinds_want_permission(void **state)
 
 static void plain_kinds_want_none(void **state)
 {
-    static const enum tl_phone_kind KINDS[] = {TL_PHONE_FIXED, TL_PHONE_MOBILE, TL_PHONE_FIXED_OR_MOBILE,
-                                               TL_PHONE_TOLL_FREE, TL_PHONE_VOIP};
+    static const enum tl_phone_kind KINDS[] = {TL_PHONE_FIXED, TL_PHONE_MOBILE,
+                                               TL_PHONE_FIXED_OR_MOBILE, TL_PHONE_TOLL_FREE,
+                                               TL_PHONE_VOIP};
 
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(KINDS); i++) {
@@ -455,7 +458,8 @@ struct moment {
     const char *open_at; /* NULL: it is open */
 };
 
-static void check_moments(const struct moment *moments, size_t n, enum tl_guard_purpose purpose, const char *rule)
+static void check_moments(const struct moment *moments, size_t n, enum tl_guard_purpose purpose,
+                          const char *rule)
 {
     for (size_t i = 0; i < n; i++) {
         struct world w = good(moments[i].number, moments[i].utc);
@@ -505,11 +509,12 @@ static void every_minute_of_a_day_has_its_answer(void **state)
     static const struct {
         const char *number;
         int from_min, to_min;
-    } STATES[] = {{ALABAMA, 480, 1200}, {"+18605550100", 540, 1200}, {MIAMI, 480, 1200},
-                  {KENTUCKY, 600, 1260}, {"+15045550100", 480, 1200}, {MARYLAND, 480, 1200},
-                  {"+16175550100", 480, 1200}, {"+13135550100", 540, 1260}, {"+16125550100", 540, 1260},
-                  {"+15055550100", 540, 1260}, {"+16015550100", 480, 1200}, {"+17025550100", 540, 1200},
-                  {OKLAHOMA, 480, 1260}, {NEW_YORK, 480, 1260}};
+    } STATES[] = {
+        {ALABAMA, 480, 1200},        {"+18605550100", 540, 1200}, {MIAMI, 480, 1200},
+        {KENTUCKY, 600, 1260},       {"+15045550100", 480, 1200}, {MARYLAND, 480, 1200},
+        {"+16175550100", 480, 1200}, {"+13135550100", 540, 1260}, {"+16125550100", 540, 1260},
+        {"+15055550100", 540, 1260}, {"+16015550100", 480, 1200}, {"+17025550100", 540, 1200},
+        {OKLAHOMA, 480, 1260},       {NEW_YORK, 480, 1260}};
 
     (void)state;
     for (size_t i = 0; i < TL_ARRAY_LEN(STATES); i++) {
@@ -566,7 +571,8 @@ static void the_address_on_file_counts_too(void **state)
     assert_int_equal(tl_phone_local_time("America/Los_Angeles", w.now, &w.zones[1], &err), TL_OK);
     w.callee.zones_n = 2;
     assert_blocked(&w, TL_GUARD_HOURS, "TCPA-HRS-001", at("2026-03-03T16:00:00Z"));
-    assert_non_null(strstr(w.verdict.sentence, "Tuesday 05:30 where the telephone rings (America/Los_Angeles)"));
+    assert_non_null(strstr(w.verdict.sentence,
+                           "Tuesday 05:30 where the telephone rings (America/Los_Angeles)"));
 }
 
 static void a_us_number_of_no_state_keeps_the_strictest_hours(void **state)
@@ -618,13 +624,15 @@ static void clocks_that_change_move_the_hours(void **state)
 {
     static const struct moment MOMENTS[] = {
         /* New York, 2026-03-08: 02:00 becomes 03:00 */
-        {NEW_YORK, "2026-03-08T02:00:00Z", "2026-03-08T12:00:00Z"}, /* Saturday 21:00; opens 08:00 EDT */
+        {NEW_YORK, "2026-03-08T02:00:00Z",
+         "2026-03-08T12:00:00Z"}, /* Saturday 21:00; opens 08:00 EDT */
         {NEW_YORK, "2026-03-08T11:59:00Z", "2026-03-08T12:00:00Z"},
         {NEW_YORK, "2026-03-08T12:00:00Z", NULL},
         {NEW_YORK, "2026-03-09T00:59:00Z", NULL},
         {NEW_YORK, "2026-03-09T01:00:00Z", "2026-03-09T12:00:00Z"},
         /* 2026-11-01: 02:00 becomes 01:00 */
-        {NEW_YORK, "2026-11-01T01:00:00Z", "2026-11-01T13:00:00Z"}, /* Saturday 21:00; opens 08:00 EST */
+        {NEW_YORK, "2026-11-01T01:00:00Z",
+         "2026-11-01T13:00:00Z"}, /* Saturday 21:00; opens 08:00 EST */
         {NEW_YORK, "2026-11-01T12:59:00Z", "2026-11-01T13:00:00Z"},
         {NEW_YORK, "2026-11-01T13:00:00Z", NULL},
         /* London, 2026-03-29 and 2026-10-25 */
@@ -639,7 +647,8 @@ static void clocks_that_change_move_the_hours(void **state)
 /* A business that calls at night, on the days when the clocks change. */
 static void hours_that_are_left_out_or_come_twice(void **state)
 {
-    struct world w = good(NEW_YORK, "2026-03-08T06:59:00Z"); /* 01:59; 02:00 to 02:59 are left out */
+    struct world w =
+        good(NEW_YORK, "2026-03-08T06:59:00Z"); /* 01:59; 02:00 to 02:59 are left out */
 
     (void)state;
     w.call.purpose = TL_GUARD_INFORMATION;
@@ -674,7 +683,8 @@ static void a_business_keeps_its_own_hours(void **state)
     set_hours(&w, 0, 0);
     w.rules.hours[1][0] = (struct tl_guard_window){14 * 60, 17 * 60}; /* windows in any order */
     w.rules.hours[1][1] = (struct tl_guard_window){9 * 60, 12 * 60};
-    w.rules.hours[4][2] = (struct tl_guard_window){6 * 60, 10 * 60}; /* Friday, before the law's 08:00 */
+    w.rules.hours[4][2] =
+        (struct tl_guard_window){6 * 60, 10 * 60}; /* Friday, before the law's 08:00 */
     assert_blocked(&w, TL_GUARD_HOURS, NULL, at("2026-03-03T09:00:00Z"));
     set_now(&w, at("2026-03-03T09:00:00Z"));
     assert_allowed(&w);
@@ -705,7 +715,8 @@ static void a_day_without_end_goes_on(void **state)
 
 /* ---- TCPA-FREQ-001 ---- */
 
-static void set_attempts(struct world *w, struct tl_guard_attempts *attempts, size_t n, int64_t first, int64_t step)
+static void set_attempts(struct world *w, struct tl_guard_attempts *attempts, size_t n,
+                         int64_t first, int64_t step)
 {
     for (size_t i = 0; i < n; i++)
         w->attempts[i] = first + (int64_t)i * step;
@@ -797,7 +808,8 @@ static void a_business_caps_attempts_in_its_window(void **state)
     assert_allowed(&w); /* the fifth of five */
     set_attempts(&w, &w.callee.attempts, 5, w.now - 5 * HOUR, HOUR);
     assert_blocked(&w, TL_GUARD_ATTEMPTS, NULL, w.now - 5 * HOUR + 2 * DAY);
-    set_attempts(&w, &w.callee.attempts, 7, w.now - 7 * HOUR, HOUR); /* the cap was lowered meanwhile */
+    set_attempts(&w, &w.callee.attempts, 7, w.now - 7 * HOUR,
+                 HOUR); /* the cap was lowered meanwhile */
     assert_blocked(&w, TL_GUARD_ATTEMPTS, NULL, w.now - 5 * HOUR + 2 * DAY);
     set_attempts(&w, &w.callee.attempts, 5, w.now - 2 * DAY, HOUR);
     assert_allowed(&w);
@@ -810,7 +822,8 @@ static void caps_are_exact(void **state)
     struct world w = good(NEW_YORK, NOON);
 
     (void)state;
-    w.counters = (struct tl_guard_counters){.concurrent = 1, .today = 99, .today_ends_at = w.now + HOUR};
+    w.counters =
+        (struct tl_guard_counters){.concurrent = 1, .today = 99, .today_ends_at = w.now + HOUR};
     assert_allowed(&w);
     w.counters.concurrent = 2;
     assert_blocked(&w, TL_GUARD_CONCURRENT, NULL, w.now + 10000);
