@@ -206,7 +206,9 @@ static void take_utterance(struct tl_memory *m, const struct tl_utterance *u)
                                                u->text, u->answers_to);
         d->start_ms = u->start_ms;
         d->len_ms = u->end_ms - u->start_ms;
+        d->heard_ms = u->heard_ms;
         d->complete = u->complete;
+        d->interrupted = u->interrupted;
         return;
     }
     for (size_t i = 0; i < m->drafts_n; i++)

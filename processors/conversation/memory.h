@@ -30,7 +30,9 @@ struct tl_memory_draft {
     enum tl_speaker speaker;
     char *text;
     int64_t start_ms, len_ms; /* of its sound so far, where the AI speaks */
+    int64_t heard_ms;         /* of it, as far as was known */
     bool complete;            /* nothing more of the answer was to come */
+    bool interrupted;         /* nor is more to be heard; the text is what was */
     bool has_answers_to;
     struct tl_position answers_to;
 };

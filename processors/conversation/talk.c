@@ -17,7 +17,7 @@
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
 #define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
-#define MS_PER_BYTE 45.0         /* of a voice of which nothing was heard yet: a fast one */
+#define MS_PER_BYTE 50.0         /* of a voice of which nothing was heard yet */
 #define WHOLE_BYTES_MIN 25
 #define PREDECESSOR_WAIT_MS 400  /* of the line without a mark, of which one comes every 200 ms: the rest
                                     stays unheard */
@@ -48,7 +48,7 @@ struct tl_talk_turn {
     int64_t last_draft_ms; /* monotonic */
     bool draft_in_flight, complete, cut, orphan;
     bool draft_complete;  /* the log knows that it is complete */
-    bool broken;          /* its AI session was lost before all of its sound came */
+    bool broken;          /* it ended before all of its sound had come */
     bool of_predecessor;  /* its marks still come; `complete` is what the log says */
     int64_t last_mark_ms; /* of a predecessor's: where the line was then, call time */
 };
@@ -110,20 +110,27 @@ static enum tl_redact_side side_of(enum tl_speaker speaker)
     return speaker == TL_SPEAKER_CUSTOMER ? TL_REDACT_CUSTOMER : TL_REDACT_AGENT;
 }
 
+/* Sound for a byte of the AI's words, as spoken in this call. */
+static double ms_per_byte(const struct tl_talk *talk)
+{
+    return talk->ai_bytes ? (double)talk->ai_ms / (double)talk->ai_bytes : MS_PER_BYTE;
+}
+
 /* Nobody says that it was complete, but its sound covers its words and they end a sentence: the
  *  predecessor, or the AI session, died before it could say so. Of a short beginning that means little. */
 static bool seems_whole(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
     size_t len = t->text.len;
+    double covers = talk->ai_bytes ? 0.92 : 0.75; /* sentences differ, and more so do voices */
 
     return len >= WHOLE_BYTES_MIN && strchr(".?!", t->text.data[len - 1]) &&
-           (double)t->generated / 8 >= 0.8 * talk->ai_ms_per_byte * (double)len;
+           (double)t->generated / 8 >= covers * ms_per_byte(talk) * (double)len;
 }
 
-/* Its words run ahead of its sound, of which the rest was never known. */
+/* Its words run ahead of its sound, of which the rest is not known. */
 static bool lacks_sound(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
-    return t->broken || (t->of_predecessor && !t->complete && !seems_whole(talk, t));
+    return t->broken || (!t->complete && !seems_whole(talk, t));
 }
 
 /* Of the AI's words what is in so much of its sound, up to the last whole word. */
@@ -133,7 +140,7 @@ static size_t len_at(const struct tl_talk *talk, const struct tl_talk_turn *t, i
     double share = t->generated ? (double)sound_ms * 8 / (double)t->generated : 0;
 
     if (lacks_sound(talk, t))
-        share = (double)sound_ms / (talk->ai_ms_per_byte * (double)(t->text.len + 1));
+        share = (double)sound_ms / (0.9 * ms_per_byte(talk) * (double)(t->text.len + 1)); /* rather a word too many */
     else if (!t->generated || sound_ms * 8 >= t->generated - PIECE_BYTES / 2)
         return t->generated || t->of_predecessor ? t->text.len : sound_ms ? t->text.len : 0;
     if (share >= 1)
@@ -179,10 +186,13 @@ static void list_entities(const struct tl_redacted *red, struct entity_texts *re
     }
 }
 
-/* Writes a draft or the final of a turn with the masked words in talk->redacted. */
+/* Writes a draft or the final of a turn with the masked words in talk->redacted. `waits` for it: the turn,
+ * or NULL. */
 static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool is_final,
-                            struct tl_redacted_entity *entities, size_t entities_n)
+                            struct tl_talk_turn *waits)
 {
+    struct entity_texts entities;
+
     struct tl_utterance u = {.utterance_id = t->utterance_id,
                              .revision = ++t->revision,
                              .final = is_final,
@@ -194,14 +204,15 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
                              .media_mailbox = -1,
                              .media_offset = -1,
                              .complete = is_final || (t->complete && !t->broken),
-                             .interrupted = t->cut,
+                             .interrupted = t->cut || (is_final && is_ai(t) && lacks_sound(talk, t)),
                              .transcript_failed = t->failed,
                              .heard_ms = is_ai(t) ? t->heard_ms : -1,
                              .language = "",
                              .item_id = t->item_id[0] ? t->item_id : NULL,
-                             .entities = entities,
-                             .entities_n = entities_n};
+                             .entities = entities.items};
 
+    list_entities(&talk->redacted, &entities);
+    u.entities_n = entities.n;
     if (talk->has_media_to) {
         u.media_to = &talk->media_to.position;
         u.media_mailbox = talk->media_to.mailbox;
@@ -213,19 +224,27 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
         talk->has_answered_to = true;
     }
     t->has_draft = true;
-    talk->on->write(talk->arg, &u, is_ai(t) && !is_final ? t : NULL);
+    talk->on->write(talk->arg, &u, waits);
 }
 
 static void write_draft(struct tl_talk *talk, struct tl_talk_turn *t)
 {
     const struct tl_redact_utterance u = to_redact(t, t->text.len);
-    struct entity_texts entities;
     struct tl_error err;
 
-    if (tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) != TL_OK)
-        return; /* longer than any turn: the final will tell */
-    list_entities(&talk->redacted, &entities);
-    write_utterance(talk, t, false, entities.items, entities.n);
+    if (tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
+        write_utterance(talk, t, false, is_ai(t) ? t : NULL); /* else longer than any: the final will tell */
+}
+
+/* The redactor holds its final for seconds: a successor is to know that it is over, and what was heard. */
+static void write_held(struct tl_talk *talk, struct tl_talk_turn *t)
+{
+    const struct tl_redact_utterance u = to_redact(t, heard_len(talk, t));
+    struct tl_error err;
+
+    if (is_ai(t) && t->has_draft &&
+        tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
+        write_utterance(talk, t, false, NULL);
 }
 
 /* A turn of the caller is not in the log: it waits for its words, or the redactor holds them. */
@@ -259,14 +278,12 @@ static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
 
 static void write_final(struct tl_talk *talk, struct tl_talk_turn *t)
 {
-    struct entity_texts entities;
     bool says_nothing = !talk->redacted.text.len && !t->has_draft && !t->failed;
 
     advance_media_to(talk, t);
     if (says_nothing)
         return; /* a cough: no turn of anybody's */
-    list_entities(&talk->redacted, &entities);
-    write_utterance(talk, t, true, entities.items, entities.n);
+    write_utterance(talk, t, true, NULL);
     talk->on->remember(talk->arg, t->turn, t->speaker, tl_buf_str(&talk->redacted.text), t->item_id);
 }
 
@@ -295,6 +312,18 @@ static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn
            now.mono_ms - t->committed_at_ms > talk->transcript_wait_ms;
 }
 
+/* A predecessor's answer that the AI is to go on with; not when it has gone on already. */
+static bool is_unfinished(const struct tl_talk *talk, const struct tl_talk_turn *t)
+{
+    const struct tl_talk_turn *later;
+
+    DL_FOREACH (talk->turns, later)
+        if (is_ai(later) && later->turn > t->turn)
+            return false;
+    return t->of_predecessor && !t->cut &&
+           (lacks_sound(talk, t) || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+}
+
 /* Finals leave in turn order: the head first, and nothing before it is decided. */
 static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
 {
@@ -304,8 +333,7 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         struct tl_talk_turn *t = talk->turns;
         DL_DELETE(talk->turns, t);
         talk->final_turn = t->turn > talk->final_turn ? t->turn : talk->final_turn;
-        bool unfinished = t->of_predecessor && !t->cut &&
-                          (lacks_sound(talk, t) || t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
+        bool unfinished = is_unfinished(talk, t);
         if (is_ai(t)) {
             t->cut = t->cut || t->broken ||
                      (t->generated && t->heard_ms * 8 < t->generated - PIECE_BYTES / 2);
@@ -314,6 +342,10 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
             t->failed = true;
         }
         const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(talk, t) : t->text.len);
+        if (is_ai(t) && !t->cut && !lacks_sound(talk, t) && t->heard_ms > 0) {
+            talk->ai_ms += t->heard_ms;
+            talk->ai_bytes += (int64_t)t->text.len;
+        }
         if (t->of_predecessor && tl_redactor_draft(talk->redactor, &u, &talk->redacted, &err) == TL_OK)
             talk->on->answered(talk->arg, tl_buf_str(&talk->redacted.text), unfinished);
         if (tl_redactor_final(talk->redactor, &u, now.mono_ms, &err) == TL_OK)
@@ -321,6 +353,8 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
         else
             turn_destroy(t); /* longer than any turn can be: bounded by TEXT_BYTES_MAX, never seen */
         pop_decided(talk, now); /* at once: the redactor holds no more than so many */
+        if (talk->handed && talk->handed->prev == t)
+            write_held(talk, t);
     }
     pop_decided(talk, now);
 }
@@ -412,6 +446,7 @@ static void cut(struct tl_talk *talk, struct tl_talk_turn *t)
 {
     int64_t generated_ms = t->generated / 8;
 
+    t->broken = lacks_sound(talk, t);
     t->cut = true;
     t->complete = true;
     tl_buf_finish(&t->sound);
@@ -932,8 +967,7 @@ void tl_talk_init(struct tl_talk *talk, const struct tl_talk_callbacks *on, void
                   struct tl_redactor *redactor, struct tl_ear *ear)
 {
     *talk = (struct tl_talk){.on = on, .arg = arg, .redactor = redactor, .ear = ear,
-                             .play_ahead_ms = 10000, .transcript_wait_ms = 10000,
-                             .ai_ms_per_byte = MS_PER_BYTE};
+                             .play_ahead_ms = 10000, .transcript_wait_ms = 10000};
     tl_redacted_init(&talk->redacted);
 }
 
@@ -947,8 +981,10 @@ static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d)
     t->revision = d->revision;
     t->has_draft = true;
     t->of_predecessor = true;
-    t->complete = d->complete;
+    t->cut = d->interrupted;
+    t->complete = d->complete || d->interrupted;
     t->generated = d->len_ms * 8;
+    t->heard_ms = d->heard_ms > 0 && d->heard_ms < d->len_ms ? d->heard_ms : d->heard_ms > 0 ? d->len_ms : 0;
     t->start_ms = d->start_ms;
     t->last_mark_ms = d->start_ms + PLAY_LATE_MS;
     t->has_answers_to = d->has_answers_to;
@@ -996,8 +1032,8 @@ void tl_talk_go_on(struct tl_talk *talk, const struct tl_memory *m, struct tl_ta
                                             tl_position_compare(&m->caller_to, &m->answers_to) > 0)
                            ? m->caller_to
                            : m->answers_to;
-    if (m->ai_bytes)
-        talk->ai_ms_per_byte = 0.9 * (double)m->ai_ms / (double)m->ai_bytes; /* rather a word too many */
+    talk->ai_ms = m->ai_ms;
+    talk->ai_bytes = m->ai_bytes;
     for (size_t i = 0; i < m->turns_n; i++) {
         const struct tl_redact_utterance u = {.side = side_of(m->turns[i].speaker),
                                               .text = m->turns[i].text,

@@ -56,7 +56,7 @@ struct tl_talk {
     bool listens;                 /* only what was answered already is heard, once more */
     int64_t line_ms;              /* see tl_talk_on_line */
     int64_t noticed_ms;           /* see tl_talk_on_noticed */
-    double ai_ms_per_byte;        /* of the AI's voice in this call: sound for a byte of its words */
+    int64_t ai_ms, ai_bytes;      /* sound and words of the AI's answers that were heard whole */
     int epoch;                    /* of playback: rises with every clear */
     int64_t play_until_ms;        /* call time at which the sound that was sent ends */
     bool has_media_to, has_answers_to, has_answered_to;

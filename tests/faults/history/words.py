@@ -83,21 +83,45 @@ def align_words(a, b):
 def match(truth, record):
     """`truth` and `record`: turns as lists of words."""
     pairs = common(truth, record, lambda turn: len(turn) ** 2 + 1, lambda x, y: x == y and bool(x))
+    pairs = _without_mistaken(truth, record, pairs)
     left_said, left_told = {}, {}
-    bounds = [(-1, -1), *pairs, (len(truth), len(record))]
-    for (i0, j0), (i1, j1) in zip(bounds, bounds[1:]):
-        _match_between(truth, record, range(i0 + 1, i1), range(j0 + 1, j1), left_said, left_told)
+    for said, told in _left_between(truth, record, _bounds(truth, record, pairs)):
+        for word, turn in said:
+            left_said.setdefault(turn, []).append(word)
+        for word, turn in told:
+            left_told.setdefault(turn, []).append(word)
     return Match(left_said, left_told, pairs)
 
 
-def _match_between(truth, record, some_said, some_told, left_said, left_told):
-    a = [(w, i) for i in some_said for w in truth[i]]
-    b = [(w, j) for j in some_told for w in record[j]]
-    left_a, left_b = align_words(a, b)
-    for k in left_a:
-        left_said.setdefault(a[k][1], []).append(a[k][0])
-    for k in left_b:
-        left_told.setdefault(b[k][1], []).append(b[k][0])
+def _bounds(truth, record, pairs):
+    return [(-1, -1), *pairs, (len(truth), len(record))]
+
+
+def _left_between(truth, record, bounds):
+    """[(words of the truth, words of the record)] without a partner between two matched turns each."""
+    found = []
+    for (i0, j0), (i1, j1) in zip(bounds, bounds[1:]):
+        a = [(w, i) for i in range(i0 + 1, i1) for w in truth[i]]
+        b = [(w, j) for j in range(j0 + 1, j1) for w in record[j]]
+        left_a, left_b = align_words(a, b)
+        found.append(([a[k] for k in left_a], [b[k] for k in left_b]))
+    return found
+
+
+def _without_mistaken(truth, record, pairs):
+    """Of sentences that were said twice and cut once the whole ones may be matched crosswise: a pair
+    that leaves more words alone than there would be without it is none."""
+    k = 0
+    while k < len(pairs):
+        bounds = _bounds(truth, record, pairs)[k:k + 3]
+        beside = _left_between(truth, record, bounds)
+        (said, told), = _left_between(truth, record, [bounds[0], bounds[2]])
+        if sum(len(a) + len(b) for a, b in beside) > len(said) + len(told):
+            pairs = pairs[:k] + pairs[k + 1:]
+            k = max(0, k - 1)
+        else:
+            k += 1
+    return pairs
 
 
 def is_run_of(words, text):

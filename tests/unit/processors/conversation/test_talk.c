@@ -847,7 +847,7 @@ static void of_an_incomplete_draft_words_count_as_the_voice_is_fast(void **state
     go_on_with(f, TL_SPEAKER_AI, "Tea and cakes with jams for ten people", 800, false);
     mark(f, "5.0.800");
     talk_wait(f, 401);
-    talk_assert(f, "unfinished \"Tea and cakes\"\nfinal 5 ai 800ms \"Tea and cakes\"\nremember 5 ai  \"Tea and cakes\"\n");
+    talk_assert(f, "unfinished \"Tea and cakes\"\nfinal 5 ai 800ms cut \"Tea and cakes\"\nremember 5 ai  \"Tea and cakes\"\n");
 }
 
 static void resend_of_nothing_sends_nothing(void **state)
@@ -1170,7 +1170,7 @@ static void predecessors_answer_that_was_not_complete_is_unfinished(void **state
     go_on_with(f, TL_SPEAKER_AI, "Tea and", 400, false);
     mark(f, "5.2.400");
     talk_assert(f, "unfinished \"Tea and\"\n"
-                   "final 5 ai 400ms \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
+                   "final 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
 }
 
 /* It died between the last sound of the answer and saying that it was the last. */
@@ -1301,6 +1301,84 @@ static void successor_counts_masks_on(void **state)
     transcript(f, "c", "The other card is 4111 1111 1111 1111. Is it there?");
     talk_wait(f, 4000);
     assert_non_null(strstr(tl_buf_str(&f->journal), "[CARD_2]"));
+    talk_forget(f);
+}
+
+/* The redactor holds the final for seconds; whoever takes over then knows what was heard, whatever marks a
+ * clear gave back. */
+static void held_answer_is_told_as_it_was_heard(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "It takes three to five, or more on Thursdays", 2000);
+    done(f, "a");
+    talk_log_all(f);
+    mark(f, "1.0.1000");
+    talk_forget(f);
+    (void)tl_talk_on_speech_started(&f->talk, "c", 0, f->now);
+    assert_non_null(strstr(tl_buf_str(&f->journal), "held 1 ai whole cut \"It takes"));
+    assert_null(strstr(tl_buf_str(&f->journal), "Thursday"));
+    assert_null(strstr(tl_buf_str(&f->journal), "final"));
+    talk_wait(f, 4000);
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 1 ai 1000ms cut \"It takes"));
+    talk_forget(f);
+}
+
+static void predecessors_interrupted_answer_is_final_as_it_was_heard(void **state)
+{
+    struct talk_fixture *f = *state;
+    struct tl_memory m;
+    struct tl_memory_draft draft = {.utterance_id = PREDECESSORS_ID, .revision = 3, .turn = 5,
+                                    .speaker = TL_SPEAKER_AI, .text = "Tea and", .start_ms = 500,
+                                    .len_ms = 400, .heard_ms = 400, .interrupted = true};
+
+    tl_memory_init(&m, 100, 10000);
+    m.turn = 5;
+    m.drafts = &draft;
+    m.drafts_n = 1;
+    tl_talk_go_on(&f->talk, &m, f->now);
+    m.drafts = NULL;
+    m.drafts_n = 0;
+    tl_memory_finish(&m);
+    mark(f, "5.2.3000");
+    talk_assert(f, "answered \"Tea and\"\n"
+                   "final 5 ai 400ms cut \"Tea and\"\nremember 5 ai  \"Tea and\"\n");
+}
+
+/* The second one is what the first one was gone on with: it is not gone on with twice. */
+static void of_two_predecessors_answers_the_first_is_not_gone_on_with(void **state)
+{
+    struct talk_fixture *f = *state;
+    struct tl_memory m;
+    struct tl_memory_draft drafts[2] = {
+        {.utterance_id = PREDECESSORS_ID, .revision = 1, .turn = 3, .speaker = TL_SPEAKER_AI,
+         .text = "We have tea and", .start_ms = 1000, .len_ms = 400},
+        {.utterance_id = PREDECESSORS_OTHER_ID, .revision = 1, .turn = 4, .speaker = TL_SPEAKER_AI,
+         .text = "We have tea and cakes.", .start_ms = 1400, .len_ms = 800, .complete = true}};
+
+    tl_memory_init(&m, 100, 10000);
+    m.turn = 4;
+    m.drafts = drafts;
+    m.drafts_n = 2;
+    tl_talk_go_on(&f->talk, &m, f->now);
+    m.drafts = NULL;
+    m.drafts_n = 0;
+    tl_memory_finish(&m);
+    mark(f, "3.2.400");
+    mark(f, "4.2.800");
+    assert_null(strstr(tl_buf_str(&f->journal), "unfinished"));
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 4 ai 800ms \"We have tea and cakes.\""));
+    talk_forget(f);
+}
+
+/* The caller interrupts while the words have run far ahead of the sound. */
+static void predecessors_answer_that_is_interrupted_has_the_words_of_its_sound(void **state)
+{
+    struct talk_fixture *f = *state;
+    go_on_with(f, TL_SPEAKER_AI, "We have tea and cakes with jam, and bread with butter or cheese, and",
+               1600, false);
+    mark(f, "5.2.400");
+    (void)tl_talk_on_speech_started(&f->talk, "c", 0, f->now);
+    assert_non_null(strstr(tl_buf_str(&f->journal), "final 5 ai 400ms cut \"We have\""));
     talk_forget(f);
 }
 
@@ -1562,6 +1640,10 @@ int main(void)
         TEST(predecessors_draft_of_the_caller_closes_with_its_words_when_nothing_comes),
         TEST(successor_goes_on_from_the_positions),
         TEST(successor_counts_masks_on),
+        TEST(held_answer_is_told_as_it_was_heard),
+        TEST(predecessors_interrupted_answer_is_final_as_it_was_heard),
+        TEST(of_two_predecessors_answers_the_first_is_not_gone_on_with),
+        TEST(predecessors_answer_that_is_interrupted_has_the_words_of_its_sound),
         TEST(predecessors_open_drafts_are_put_in_turn_order),
         cmocka_unit_test(every_id_gets_one_final_whatever_happens),
     };
