@@ -783,3 +783,10 @@ def test_a_piece_of_sound_is_named_by_its_bytes():
 def test_words():
     assert words_of("It's 5, [CARD_1] OK?") == ["it's", "5", "[CARD_1]", "ok"]
     assert text_to("one two three", 6, 10) == "one two" and text_to("one two", 10, 10) == "one two"
+
+
+def test_a_sentence_that_was_said_three_times_and_cut_once():
+    """The whole ones are not matched crosswise, which would leave a cut one and a whole one alone."""
+    sorry = "i am sorry i did not understand that".split()
+    found = match([sorry[:7], sorry, sorry, ["yes"]], [sorry, sorry, sorry, ["yes"]])
+    assert (found.left_said, found.left_told) == ({}, {0: ["that"]})

@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 
 MASK_WORDS_MAX = 24
+MISTAKEN_MAX = 3  # neighbouring pairs
 MASKED = 0.5  # what a masked word weighs against one that is there
 
 
@@ -109,19 +110,26 @@ def _left_between(truth, record, bounds):
 
 
 def _without_mistaken(truth, record, pairs):
-    """Of sentences that were said twice and cut once the whole ones may be matched crosswise: a pair
-    that leaves more words alone than there would be without it is none."""
+    """Of sentences that were said several times and cut once the whole ones may be matched crosswise:
+    pairs that leave more words alone than there would be without them are none."""
     k = 0
     while k < len(pairs):
-        bounds = _bounds(truth, record, pairs)[k:k + 3]
-        beside = _left_between(truth, record, bounds)
-        (said, told), = _left_between(truth, record, [bounds[0], bounds[2]])
-        if sum(len(a) + len(b) for a, b in beside) > len(said) + len(told):
-            pairs = pairs[:k] + pairs[k + 1:]
-            k = max(0, k - 1)
+        for run in range(1, MISTAKEN_MAX + 1):
+            bounds = _bounds(truth, record, pairs)[k:k + run + 2]
+            if len(bounds) == run + 2 and _is_better_without(truth, record, bounds):
+                pairs = pairs[:k] + pairs[k + run:]
+                break
         else:
             k += 1
     return pairs
+
+
+def _is_better_without(truth, record, bounds):
+    def left(some):
+        return sum(len(a) + len(b) for a, b in _left_between(truth, record, some))
+
+    beside = left(bounds)
+    return beside > 0 and left([bounds[0], bounds[-1]]) < beside
 
 
 def is_run_of(words, text):
