@@ -14,7 +14,8 @@ struct tl_bucket {
 
 bool tl_store_is_name(const char *name)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/";
     size_t len = strlen(name);
 
     if (!len || len > TL_STORE_NAME_MAX || strspn(name, letters) != len || name[len - 1] == '/')
@@ -86,7 +87,8 @@ enum tl_status tl_bucket_put_file(struct tl_bucket *bucket, const char *name, co
 {
     enum tl_status st = check_name(name, err);
 
-    return st == TL_OK ? bucket->driver->put(bucket->self, name, (struct tl_bytes){0}, path, err) : st;
+    return st == TL_OK ? bucket->driver->put(bucket->self, name, (struct tl_bytes){0}, path, err)
+                       : st;
 }
 
 enum tl_status tl_bucket_get(struct tl_bucket *bucket, const char *name, int64_t from, size_t len,

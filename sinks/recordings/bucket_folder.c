@@ -1,5 +1,6 @@
-/* Objects as files of a folder. A file is written beside its place and moved there when it is on the disk, so
- * that none is ever there in part. Names that begin with a dot are ours: files not yet in place. */
+/* Objects as files of a folder. A file is written beside its place and moved there when it is on
+ * the disk, so that none is ever there in part. Names that begin with a dot are ours: files not yet
+ * in place. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 #include "sinks/recordings/bucket_internal.h"
 
 #define COPY_BYTES (64 * 1024)
-#define STALE_MS (24LL * 3600 * 1000) /* a file not in place after that is of a process that died */
+#define STALE_MS (24LL * 3600 * 1000) /* a file not in place after that is of a process that died  \
+                                       */
 
 struct folder {
     int fd;
@@ -29,10 +31,10 @@ static void close_fd(int *fd)
 static enum tl_status failed(struct tl_error *err, const char *what, const char *name)
 {
     int why = errno;
-    enum tl_status st = why == ENOENT || why == ENOTDIR                     ? TL_NOT_FOUND
-                        : why == EACCES || why == EPERM || why == EROFS     ? TL_DENIED
-                        : why == ENOSPC || why == EDQUOT || why == EMFILE ||
-                                  why == ENFILE || why == EIO || why == ENOMEM
+    enum tl_status st = why == ENOENT || why == ENOTDIR                 ? TL_NOT_FOUND
+                        : why == EACCES || why == EPERM || why == EROFS ? TL_DENIED
+                        : why == ENOSPC || why == EDQUOT || why == EMFILE || why == ENFILE ||
+                                why == EIO || why == ENOMEM
                             ? TL_RETRY
                             : TL_FATAL;
 

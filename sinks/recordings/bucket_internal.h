@@ -3,7 +3,8 @@
 
 #include "sinks/recordings/store.h"
 
-/** A driver's verbs; as those of store.h, with names that were checked. One of `data` and `path`. */
+/** A driver's verbs; as those of store.h, with names that were checked. One of `data` and `path`.
+ */
 struct tl_bucket_driver {
     enum tl_status (*put)(void *self, const char *name, struct tl_bytes data, const char *path,
                           struct tl_error *err);
@@ -11,7 +12,8 @@ struct tl_bucket_driver {
                           struct tl_buf *out, struct tl_error *err);
     enum tl_status (*delete)(void *self, const char *name, struct tl_error *err);
     enum tl_status (*list)(void *self, const char *prefix, const char *after, size_t max,
-                           struct tl_store_object *ret_objects, size_t *ret_n, struct tl_error *err);
+                           struct tl_store_object *ret_objects, size_t *ret_n,
+                           struct tl_error *err);
     void (*close)(void *self); /* accepts NULL */
 };
 

@@ -1,6 +1,7 @@
-/* Objects of an S3-compatible service, signed by libcurl (Signature Version 4). Blocking, so that a file of any
- * length passes through a small buffer; store.c keeps it on worker threads. libcurl 7.88 signs path and
- * arguments as they stand: so names have no letter that would be encoded, and arguments are in their order. */
+/* Objects of an S3-compatible service, signed by libcurl (Signature Version 4). Blocking, so that a
+ * file of any length passes through a small buffer; store.c keeps it on worker threads.
+ * libcurl 7.88 signs path and arguments as they stand: so names have no letter that would be
+ * encoded, and arguments are in their order. */
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -25,8 +26,8 @@
 
 struct s3 {
     CURL *easy;
-    char *base;   /* "https://host/bucket/" */
-    char *sign;   /* "aws:amz:region:s3" */
+    char *base; /* "https://host/bucket/" */
+    char *sign; /* "aws:amz:region:s3" */
     char *key, *secret, *ca_file;
     unsigned timeout_ms;
     char why[CURL_ERROR_SIZE];
@@ -36,13 +37,13 @@ struct s3 {
 struct exchange {
     struct s3 *s3;
     const char *method;
-    struct tl_bytes data;   /* what is sent, … */
-    int fd;                 /* … or the file that is */
-    int64_t bytes;          /* length of either; -1: nothing is sent */
+    struct tl_bytes data; /* what is sent, … */
+    int fd;               /* … or the file that is */
+    int64_t bytes;        /* length of either; -1: nothing is sent */
     char hash[HASH_TEXT];
-    int64_t skip;           /* of the answer, when it is the whole object instead of a part */
+    int64_t skip; /* of the answer, when it is the whole object instead of a part */
     size_t want;
-    struct tl_buf *out;     /* where a good answer goes; NULL: to reply */
+    struct tl_buf *out; /* where a good answer goes; NULL: to reply */
     struct tl_buf reply;
     long status;
 };
@@ -79,7 +80,8 @@ static enum tl_status check(const struct tl_store_options *o, struct tl_error *e
 {
     const char *host = o->endpoint ? strstr(o->endpoint, "://") : NULL;
 
-    if (!host || (strncmp(o->endpoint, "http:", 5) != 0 && strncmp(o->endpoint, "https:", 6) != 0) ||
+    if (!host ||
+        (strncmp(o->endpoint, "http:", 5) != 0 && strncmp(o->endpoint, "https:", 6) != 0) ||
         !is_word(host + 3, ".:[]"))
         return tl_fail(err, TL_INVALID, "endpoint: not http(s)://host or http(s)://host:port");
     if (!is_word(o->region, ""))
@@ -201,7 +203,8 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
     (void)curl_easy_getinfo(x->s3->easy, CURLINFO_RESPONSE_CODE, &status); /* else 0 */
     if (!x->out || status / 100 != 2) {
         tl_buf_add(&x->reply, data, len);
-        return status / 100 != 2 || !x->reply.full ? all : 0; /* of an error its beginning will do */
+        return status / 100 != 2 || !x->reply.full ? all
+                                                   : 0; /* of an error its beginning will do */
     }
     if (status == 200 && x->skip) { /* the store knows no ranges */
         size_t skipped = x->skip < (int64_t)len ? (size_t)x->skip : len;
@@ -253,10 +256,10 @@ static enum tl_status judge(const struct exchange *x, const char *name, struct t
 {
     char code[64];
     long s = x->status;
-    enum tl_status st = s == 404                               ? TL_NOT_FOUND
-                        : s == 401 || s == 403                 ? TL_DENIED
+    enum tl_status st = s == 404                                           ? TL_NOT_FOUND
+                        : s == 401 || s == 403                             ? TL_DENIED
                         : s == 408 || s == 409 || s == 429 || s / 100 == 5 ? TL_RETRY
-                                                               : TL_FATAL;
+                                                                           : TL_FATAL;
 
     if (s / 100 == 2)
         return TL_OK;
@@ -419,8 +422,8 @@ static bool read_object(xmlNode *contents, char name[KEY_BYTES_MAX + 1],
 }
 
 /* Adds what the page has; `last` becomes the last name of it, and "" behind the last page. */
-static enum tl_status read_page(const struct tl_buf *reply, char last[KEY_BYTES_MAX + 1], size_t max,
-                                struct tl_store_object *ret_objects, size_t *ret_n,
+static enum tl_status read_page(const struct tl_buf *reply, char last[KEY_BYTES_MAX + 1],
+                                size_t max, struct tl_store_object *ret_objects, size_t *ret_n,
                                 struct tl_error *err)
 {
     xmlDoc *doc = parse(reply);

@@ -126,7 +126,8 @@ enum tl_status tl_segment_writer_piece(struct tl_segment_writer *w, int64_t n, i
                                        struct tl_bytes sound, struct tl_error *err)
 {
     return add_entry(
-        w, &(struct tl_segment_entry){.kind = TL_SEGMENT_SOUND, .n = n, .n_last = n, .at_ms = at_ms},
+        w,
+        &(struct tl_segment_entry){.kind = TL_SEGMENT_SOUND, .n = n, .n_last = n, .at_ms = at_ms},
         sound, err);
 }
 
@@ -150,7 +151,8 @@ enum tl_status tl_segment_writer_clear(struct tl_segment_writer *w, int64_t n, i
                                        struct tl_error *err)
 {
     return add_entry(
-        w, &(struct tl_segment_entry){.kind = TL_SEGMENT_CLEAR, .n = n, .n_last = n, .at_ms = at_ms},
+        w,
+        &(struct tl_segment_entry){.kind = TL_SEGMENT_CLEAR, .n = n, .n_last = n, .at_ms = at_ms},
         (struct tl_bytes){0}, err);
 }
 
@@ -252,7 +254,8 @@ static int64_t i64_at(const uint8_t *p)
     return (int64_t)be64toh(value);
 }
 
-enum tl_status tl_segment_head_bytes(struct tl_bytes data, uint32_t *ret_bytes, struct tl_error *err)
+enum tl_status tl_segment_head_bytes(struct tl_bytes data, uint32_t *ret_bytes,
+                                     struct tl_error *err)
 {
     if (data.len < TL_SEGMENT_FIXED || memcmp(data.data, magic, sizeof(magic)) != 0)
         return tl_fail(err, TL_INVALID, "not a segment");
@@ -290,8 +293,7 @@ static bool decode_entry(struct tl_bytes *rest, struct tl_segment_entry *e)
                                    .len = u32_at(p + 34)};
     if (__builtin_add_overflow(e->n, (int64_t)u32_at(p + 10), &e->n_last))
         return false;
-    *rest =
-        (struct tl_bytes){p + TL_SEGMENT_ENTRY_FIXED, rest->len - TL_SEGMENT_ENTRY_FIXED};
+    *rest = (struct tl_bytes){p + TL_SEGMENT_ENTRY_FIXED, rest->len - TL_SEGMENT_ENTRY_FIXED};
     return take_text(rest, p[1], e->text, sizeof(e->text));
 }
 
@@ -405,7 +407,8 @@ enum tl_status tl_segment_check(const struct tl_segment *segment, uint32_t from,
 
     if (from % TL_SEGMENT_BLOCK || (size_t)from + sound.len > segment->sound_bytes ||
         (sound.len % TL_SEGMENT_BLOCK && !to_end))
-        return tl_fail(err, TL_INVALID, "%zu bytes at %u are no blocks of a segment", sound.len, from);
+        return tl_fail(err, TL_INVALID, "%zu bytes at %u are no blocks of a segment", sound.len,
+                       from);
     for (size_t at = 0; at < sound.len; at += TL_SEGMENT_BLOCK) {
         size_t block = (from + at) / TL_SEGMENT_BLOCK, left = sound.len - at;
         if (crc_of(sound.data + at, left < TL_SEGMENT_BLOCK ? left : TL_SEGMENT_BLOCK) !=

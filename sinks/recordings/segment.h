@@ -29,8 +29,8 @@
 #define TL_SEGMENT_FIXED 56u
 #define TL_SEGMENT_ENTRY_FIXED 38u
 #define TL_SEGMENT_HEAD_MAX                                                                        \
-    (TL_SEGMENT_FIXED + 64u + TL_SEGMENT_ENTRIES_MAX * (TL_SEGMENT_ENTRY_FIXED +                   \
-                                                        TL_SEGMENT_TEXT_MAX) +                     \
+    (TL_SEGMENT_FIXED + 64u +                                                                      \
+     TL_SEGMENT_ENTRIES_MAX * (TL_SEGMENT_ENTRY_FIXED + TL_SEGMENT_TEXT_MAX) +                     \
      4u * (TL_SEGMENT_SOUND_MAX / TL_SEGMENT_BLOCK + 1u))
 #define TL_SEGMENT_FRAME_MS 20 /* timestamps of the telephone network wander by less */
 
@@ -65,8 +65,8 @@ struct tl_segment_entry {
     int64_t n, n_last;    /* of SOUND first and last; else the same */
     int64_t at_ms;        /* wall clock of the batch; of a caller's SOUND what it would be for its
                              first frame if that were delayed no more than the least delayed of them */
-    int64_t timestamp_ms; /* caller's SOUND: the stream's clock at its first frame; caller's MARK: at the
-                             end of the newest frame before it; -1: not known */
+    int64_t timestamp_ms; /* caller's SOUND: the stream's clock at its first frame; caller's MARK:
+                             at the end of the newest frame before it; -1: not known */
     uint32_t late_ms;     /* caller's SOUND: the most that a frame was delayed beyond that */
     uint32_t sound, len;  /* SOUND: place and bytes within the segment's sound */
     char text[TL_SEGMENT_TEXT_MAX + 1]; /* MARK: its name */
@@ -80,7 +80,8 @@ static inline int64_t tl_segment_n_of(int64_t record_offset, uint32_t item)
 
 /* ---- writing ---- */
 
-/** Gathers what comes, in the order of one mailbox, of one attachment (AI: of one claim) and stream. */
+/** Gathers what comes, in the order of one mailbox, of one attachment (AI: of one claim) and
+ * stream. */
 struct tl_segment_writer {
     struct tl_segment_id id;
     struct tl_buf entries, sound; /* entries: struct tl_segment_entry */
@@ -124,17 +125,17 @@ struct tl_segment {
 TL_MUST_CHECK enum tl_status tl_segment_head_bytes(struct tl_bytes data, uint32_t *ret_bytes,
                                                    struct tl_error *err);
 
-/** Reads the head; what stands behind it is not looked at. TL_INVALID: damaged, or of another version. */
-TL_MUST_CHECK enum tl_status tl_segment_decode_head(struct tl_bytes data,
-                                                    struct tl_segment *ret_segment,
-                                                    struct tl_error *err);
+/** Reads the head; what stands behind it is not looked at. TL_INVALID: damaged, or of another
+ * version. */
+TL_MUST_CHECK enum tl_status
+tl_segment_decode_head(struct tl_bytes data, struct tl_segment *ret_segment, struct tl_error *err);
 
 /** The whole segment, nothing behind it; its sound is data + head_bytes. TL_INVALID as above. */
 TL_MUST_CHECK enum tl_status tl_segment_decode(struct tl_bytes data, struct tl_segment *ret_segment,
                                                struct tl_error *err);
 
-/** Checks a part of the sound that begins at byte `from`, a block's beginning, and ends at a block's or
- *  the sound's end. TL_INVALID: it is damaged, or begins or ends elsewhere. */
+/** Checks a part of the sound that begins at byte `from`, a block's beginning, and ends at a
+ * block's or the sound's end. TL_INVALID: it is damaged, or begins or ends elsewhere. */
 TL_MUST_CHECK enum tl_status tl_segment_check(const struct tl_segment *segment, uint32_t from,
                                               struct tl_bytes sound, struct tl_error *err);
 
@@ -146,9 +147,10 @@ struct tl_segment_cursor {
 bool tl_segment_next(const struct tl_segment *segment, struct tl_segment_cursor *cursor,
                      struct tl_segment_entry *ret_entry);
 
-/** "<call id>/<leg>/caller-000001-0000000000000000012-0-3-0000000000000000042": name of the segment whose
- *  first item is n, below the call's own prefix; sorts by attachment. */
+/** "<call id>/<leg>/caller-000001-0000000000000000012-0-3-0000000000000000042": name of the segment
+ * whose first item is n, below the call's own prefix; sorts by attachment. */
 #define TL_SEGMENT_NAME_SIZE 160
-void tl_segment_name(const struct tl_segment_id *id, int64_t n, char ret_name[TL_SEGMENT_NAME_SIZE]);
+void tl_segment_name(const struct tl_segment_id *id, int64_t n,
+                     char ret_name[TL_SEGMENT_NAME_SIZE]);
 
 #endif

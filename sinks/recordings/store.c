@@ -1,5 +1,6 @@
-/* Requests to a store on libuv's worker threads: see store.h. Each worker has a connection of its own for as
- * long as it works; idle ones are kept, so that there are as many as ever were busy at once. */
+/* Requests to a store on libuv's worker threads: see store.h. Each worker has a connection of its
+ * own for as long as it works; idle ones are kept, so that there are as many as ever were busy at
+ * once. */
 #include "sinks/recordings/store.h"
 
 #include <assert.h>
@@ -99,8 +100,8 @@ static void work(uv_work_t *uv)
 {
     struct job *job = (struct job *)uv;
 
-    job->status = job->bucket ? TL_OK
-                              : tl_bucket_open(&job->store->options, &job->bucket, &job->err);
+    job->status =
+        job->bucket ? TL_OK : tl_bucket_open(&job->store->options, &job->bucket, &job->err);
     if (job->status == TL_OK)
         job->status = job->run(job);
 }

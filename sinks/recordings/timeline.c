@@ -1,4 +1,5 @@
-/* The line of a call: what is told, spans, cuts. timeline_caller.c and timeline_ai.c place the sides. */
+/* The line of a call: what is told, spans, cuts. timeline_caller.c and timeline_ai.c place the
+ * sides. */
 #include "sinks/recordings/timeline_internal.h"
 
 #include <assert.h>
@@ -38,8 +39,8 @@ void *tl_rows_add(struct tl_rows *rows)
 
 const char *tl_span_kind_name(enum tl_span_kind kind)
 {
-    static const char *const names[] = {"?",       "sound",    "quiet", "no_stream", "lost",
-                                        "expired", "redacted", "paused"};
+    static const char *const names[] = {"?",    "sound",   "quiet",    "no_stream",
+                                        "lost", "expired", "redacted", "paused"};
 
     return names[kind <= TL_SPAN_PAUSED ? kind : 0];
 }
@@ -206,8 +207,7 @@ enum tl_status tl_timeline_add_cut(struct tl_timeline *t, enum tl_sound_side sid
 enum tl_status tl_timeline_redact(struct tl_timeline *t, const struct tl_utterance *utterance,
                                   struct tl_error *err)
 {
-    enum tl_sound_side side =
-        utterance->speaker == TL_SPEAKER_AI ? TL_SIDE_AI : TL_SIDE_CALLER;
+    enum tl_sound_side side = utterance->speaker == TL_SPEAKER_AI ? TL_SIDE_AI : TL_SIDE_CALLER;
     int64_t pct = t->options.redact_widen_pct, margin = t->options.redact_margin_ms;
 
     if (utterance->speaker == TL_SPEAKER_AGENT)

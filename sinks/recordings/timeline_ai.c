@@ -1,5 +1,6 @@
-/* The AI's side, as it was heard: pieces play one after the other from when they were sent, marks that came
- * back say where they truly ended, and what a clear or the end of the stream took was not heard. */
+/* The AI's side, as it was heard: pieces play one after the other from when they were sent, marks
+ * that came back say where they truly ended, and what a clear or the end of the stream took was not
+ * heard. */
 #include "sinks/recordings/timeline_internal.h"
 
 #include <stdio.h>
@@ -139,8 +140,9 @@ static void sort_pieces(struct tl_timeline *t)
         qsort_r(p, t->pieces.n, sizeof(*p), compare_pieces, t);
     for (size_t i = 0; i < t->pieces.n; i++) {
         struct tl_timeline_piece *before = kept ? &p[kept - 1] : NULL;
-        bool same = before && before->n == p[i].n &&
-                    tl_attachment_compare(&claim_of(t, before)->claim, &claim_of(t, &p[i])->claim) == 0;
+        bool same =
+            before && before->n == p[i].n &&
+            tl_attachment_compare(&claim_of(t, before)->claim, &claim_of(t, &p[i])->claim) == 0;
         if (same) {
             t->stats.repeated += p[i].len;
             (void)take_mark(before, &p[i]); /* if it lacks one */
@@ -155,7 +157,8 @@ static void sort_pieces(struct tl_timeline *t)
 }
 
 /* Marks come back in the order in which they were sent, so the one sought is near the last. */
-void tl_timeline_on_mark(struct tl_timeline *t, uint32_t stream, const struct tl_segment_entry *mark)
+void tl_timeline_on_mark(struct tl_timeline *t, uint32_t stream,
+                         const struct tl_segment_entry *mark)
 {
     struct tl_timeline_stream *s = (struct tl_timeline_stream *)t->streams.data + stream;
     struct tl_timeline_piece *p = t->pieces.data, name = {0};
@@ -226,12 +229,12 @@ static int64_t next_clear(const struct tl_timeline *t, size_t i)
                                          : INT64_MAX;
 }
 
-/* Of the turn, that its marks say was sent and that is not there. Nothing is known before its first mark. */
+/* Of the turn, that its marks say was sent and that is not there. Nothing is known before its first
+ * mark. */
 static int64_t lost_before(struct tl_timeline_stream *s, const struct tl_timeline_piece *p)
 {
     bool same = s->is_marked && p->turn_ms >= 0 && p->turn == s->turn && p->epoch == s->epoch;
-    int64_t lost =
-        same ? (p->turn_ms - s->marked_ms) * TL_SAMPLES_MS - s->since_mark - p->len : 0;
+    int64_t lost = same ? (p->turn_ms - s->marked_ms) * TL_SAMPLES_MS - s->since_mark - p->len : 0;
 
     s->since_mark += p->len;
     if (p->turn_ms >= 0) {
@@ -244,8 +247,8 @@ static int64_t lost_before(struct tl_timeline_stream *s, const struct tl_timelin
     return lost >= TL_SAMPLES_MS && lost <= LOST_MAX_MS * TL_SAMPLES_MS ? lost : 0;
 }
 
-/* The end of the piece by its mark; -1: nothing is known of it. A mark that came back because of the clear
- * says nothing. */
+/* The end of the piece by its mark; -1: nothing is known of it. A mark that came back because of
+ * the clear says nothing. */
 static int64_t marked_end(const struct tl_timeline *t, const struct tl_timeline_piece *p,
                           int64_t clear)
 {
@@ -253,8 +256,8 @@ static int64_t marked_end(const struct tl_timeline *t, const struct tl_timeline_
 
     if (p->marked_ms < 0 || (!p->is_wall && s->lag_ms == INT64_MAX))
         return -1;
-    int64_t end = p->is_wall ? (int64_t)p->marked_ms * TL_SAMPLES_MS
-                             : tl_timeline_place(t, s, p->marked_ms);
+    int64_t end =
+        p->is_wall ? (int64_t)p->marked_ms * TL_SAMPLES_MS : tl_timeline_place(t, s, p->marked_ms);
     return end <= clear ? end : -1;
 }
 
@@ -285,7 +288,8 @@ static bool put(struct tl_timeline *t, const struct tl_timeline_piece *p, int64_
     span.from += skip;
     span.len -= skip;
     if (start < tl_spans_end(spans))
-        tl_spans_truncate(spans, start); /* of two streams at once the higher attachment's is heard */
+        tl_spans_truncate(spans,
+                          start); /* of two streams at once the higher attachment's is heard */
     return tl_spans_silence(spans, start - lost, TL_SPAN_QUIET) &&
            tl_spans_silence(spans, start, TL_SPAN_LOST) && tl_spans_add(spans, &span);
 }

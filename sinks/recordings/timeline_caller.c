@@ -1,5 +1,5 @@
-/* The caller's side: each stream has a clock of its own, which says exactly how its frames follow each
- * other; the least delayed of them says where that clock's zero stands on the line. */
+/* The caller's side: each stream has a clock of its own, which says exactly how its frames follow
+ * each other; the least delayed of them says where that clock's zero stands on the line. */
 #include "sinks/recordings/timeline_internal.h"
 
 #include <stdlib.h>
@@ -75,8 +75,8 @@ static int compare_runs(const void *a, const void *b)
     return x->segment < y->segment ? -1 : x->segment > y->segment;
 }
 
-/* Samples at the beginning of the run that stand on the line already. A new frame that overlaps by less
- * than one has a timestamp that wanders. */
+/* Samples at the beginning of the run that stand on the line already. A new frame that overlaps by
+ * less than one has a timestamp that wanders. */
 static int64_t repeated(const struct tl_timeline_run *run, const struct tl_timeline_stream *s,
                         const struct tl_timeline_run *before)
 {
@@ -149,7 +149,8 @@ int64_t tl_timeline_slack_ms(const struct tl_timeline *t, int64_t to_ms)
             newest = &run[i];
     for (size_t i = 0; newest && i < t->runs.n; i++) {
         int64_t late = run[i].lag_ms + run[i].late_ms - stream_at(t, newest->stream)->lag_ms;
-        if (run[i].stream == newest->stream && run[i].placed <= to_ms * TL_SAMPLES_MS && late > slack)
+        if (run[i].stream == newest->stream && run[i].placed <= to_ms * TL_SAMPLES_MS &&
+            late > slack)
             slack = late;
     }
     return slack;

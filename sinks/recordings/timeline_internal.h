@@ -27,9 +27,9 @@ struct tl_timeline_stream {
     size_t clear_cursor; /* piece at or before the next clear */
     int64_t play_until;  /* samples: where what was sent ends */
     int32_t turn, epoch;
-    int64_t marked_ms;   /* of the turn: sent up to the newest mark */
-    int64_t since_mark;  /* samples placed since */
-    bool is_marked; /* the three fields above are of a turn */
+    int64_t marked_ms;  /* of the turn: sent up to the newest mark */
+    int64_t since_mark; /* samples placed since */
+    bool is_marked;     /* the three fields above are of a turn */
 };
 
 /** A caller's SOUND entry. */
@@ -99,8 +99,10 @@ enum tl_status tl_timeline_add_ai(struct tl_timeline *t, uint32_t number,
                                   const struct tl_segment *head, struct tl_error *err);
 bool tl_timeline_place_caller(struct tl_timeline *t);
 bool tl_timeline_place_ai(struct tl_timeline *t);
-void tl_timeline_on_mark(struct tl_timeline *t, uint32_t stream, const struct tl_segment_entry *mark);
-/** How much later than the line says the conversation may have placed the caller's sound at to_ms. */
+void tl_timeline_on_mark(struct tl_timeline *t, uint32_t stream,
+                         const struct tl_segment_entry *mark);
+/** How much later than the line says the conversation may have placed the caller's sound at to_ms.
+ */
 int64_t tl_timeline_slack_ms(const struct tl_timeline *t, int64_t to_ms);
 
 #endif

@@ -25,7 +25,7 @@ struct output {
 /* Where one side is. */
 struct side {
     const struct tl_span *span;
-    size_t left; /* spans, the present one included */
+    size_t left;  /* spans, the present one included */
     int64_t into; /* samples of it that are written */
     uint8_t sound[TL_WAV_BUFFER];
 };
@@ -138,7 +138,8 @@ static void add_head(struct output *o, const struct tl_timeline *t, enum tl_wav_
 typedef void (*gap_fn)(struct output *o, uint32_t id, enum tl_sound_side side,
                        const struct tl_span *span);
 
-static void add_cue(struct output *o, uint32_t id, enum tl_sound_side side, const struct tl_span *span)
+static void add_cue(struct output *o, uint32_t id, enum tl_sound_side side,
+                    const struct tl_span *span)
 {
     (void)side;
     add_u32(o, id);

@@ -1,6 +1,6 @@
-/* Stored segments: what can be read is within its bounds, stands in whole blocks, and is found at the
- * places that its entries say. The CRCs are set right first: a fuzzer finds none, and it is what stands
- * behind them that is to be tried. */
+/* Stored segments: what can be read is within its bounds, stands in whole blocks, and is found at
+ * the places that its entries say. The CRCs are set right first: a fuzzer finds none, and it is
+ * what stands behind them that is to be tried. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void mend(uint8_t *data, size_t size)
 {
-    uint32_t head = size < TL_SEGMENT_FIXED ? 0 : (uint32_t)data[52] << 24 | data[53] << 16 |
-                                                      data[54] << 8 | data[55];
+    uint32_t head = size < TL_SEGMENT_FIXED
+                        ? 0
+                        : (uint32_t)data[52] << 24 | data[53] << 16 | data[54] << 8 | data[55];
     if (head < 4 || head > size)
         return;
     uint32_t crc = (uint32_t)crc32(0, data, (uInt)head - 4);

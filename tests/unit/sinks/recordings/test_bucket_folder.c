@@ -75,9 +75,9 @@ static void check(struct site *site, const char *name, int64_t from, size_t len,
 
 static void names_that_lead_elsewhere_are_none(void **state)
 {
-    static const char *const bad[] = {"",      ".",      "..",    "/a",    "a/",    "a//b",   "a/../b",
-                                      "../a",  "a/.b",   ".a",    "a b",   "a\nb",  "a\\b",   "a%2fb",
-                                      "\xc3\xa4", "a/..", "a?b",  "a:b",   "a*"};
+    static const char *const bad[] = {"",         ".",    "..",  "/a",  "a/",   "a//b", "a/../b",
+                                      "../a",     "a/.b", ".a",  "a b", "a\nb", "a\\b", "a%2fb",
+                                      "\xc3\xa4", "a/..", "a?b", "a:b", "a*"};
     static const char *const good[] = {"a", "a.wav", "a/b/c-1_2.wav", "A..b", "1/2"};
     char name[TL_STORE_NAME_MAX + 2];
     struct site *site = *state;
@@ -86,7 +86,8 @@ static void names_that_lead_elsewhere_are_none(void **state)
     for (size_t i = 0; i < TL_ARRAY_LEN(bad); i++) {
         if (tl_store_is_name(bad[i]))
             fail_msg("taken: %s", bad[i]);
-        assert_int_equal(tl_bucket_put(site->bucket, bad[i], (struct tl_bytes){0}, &err), TL_INVALID);
+        assert_int_equal(tl_bucket_put(site->bucket, bad[i], (struct tl_bytes){0}, &err),
+                         TL_INVALID);
         assert_int_equal(tl_bucket_delete(site->bucket, bad[i], &err), TL_INVALID);
     }
     for (size_t i = 0; i < TL_ARRAY_LEN(good); i++)
@@ -217,8 +218,8 @@ static void what_is_old_expires(void **state)
     }
     put(site, "other/x", "x");
     set_age(site, "other/x", 100000000);
-    assert_int_equal(
-        tl_bucket_expire(site->bucket, "calls/", tl_now_ms() - 50000000, &n, &err), TL_OK);
+    assert_int_equal(tl_bucket_expire(site->bucket, "calls/", tl_now_ms() - 50000000, &n, &err),
+                     TL_OK);
     assert_int_equal(n, 249);
     assert_int_equal(list(site, "", "", 10, o), 2);
     assert_string_equal(o[0].name, "calls/007/x");

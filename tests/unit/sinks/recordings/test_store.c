@@ -1,6 +1,7 @@
-/* Requests to a store from the loop, and the S3 driver against a server that checks every signature:
- * sinks/recordings/store.h. The signature is computed here by the rules of "Authenticating Requests: Using the
- * Authorization Header (AWS Signature Version 4)", which are tried on the examples of that page first. */
+/* Requests to a store from the loop, and the S3 driver against a server that checks every
+ * signature: sinks/recordings/store.h. The signature is computed here by the rules of
+ * "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", which are
+ * tried on the examples of that page first. */
 #include "../../lib/net/net_fixture.h"
 
 #include <stdio.h>
@@ -102,7 +103,7 @@ struct site {
     struct {
         char name[64], data[64];
     } objects[OBJECTS];
-    int busy; /* answers 503 that often first */
+    int busy;                           /* answers 503 that often first */
     bool knows_no_ranges, stands_still; /* lists the same again and again */
     int requests;
 };
@@ -201,7 +202,8 @@ static void answer_list(struct site *site, struct tl_http_exchange *x, const cha
                          "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>");
     for (int i = 0; i < OBJECTS; i++) {
         const char *name = site->objects[i].name; /* in order */
-        if (!*name || strncmp(name, "calls/", 6) != 0 || (*after && !site->stands_still && strcmp(name + 6, after) <= 0))
+        if (!*name || strncmp(name, "calls/", 6) != 0 ||
+            (*after && !site->stands_still && strcmp(name + 6, after) <= 0))
             continue;
         more += n == 2 || n == strtol(most, NULL, 10); /* pages are short, as they may be */
         if (more)
@@ -212,7 +214,8 @@ static void answer_list(struct site *site, struct tl_http_exchange *x, const cha
                       "</LastModified><Size>%zu</Size></Contents>",
                       name, 10 + i, strlen(site->objects[i].data));
     }
-    tl_buf_printf(&out, "<IsTruncated>%s</IsTruncated></ListBucketResult>", more ? "true" : "false");
+    tl_buf_printf(&out, "<IsTruncated>%s</IsTruncated></ListBucketResult>",
+                  more ? "true" : "false");
     tl_http_respond(x, 200, "application/xml", out.data, out.len, NULL);
 }
 
@@ -311,8 +314,8 @@ static void on_answer(void *arg, const struct tl_store_answer *answer)
                    (const char *)answer->data.data);
     for (size_t i = 0; answer->objects && i < answer->n; i++) {
         size_t used = strlen(o->names);
-        (void)snprintf(o->names + used, sizeof(o->names) - used, "%s:%lld ", answer->objects[i].name,
-                       (long long)answer->objects[i].bytes);
+        (void)snprintf(o->names + used, sizeof(o->names) - used, "%s:%lld ",
+                       answer->objects[i].name, (long long)answer->objects[i].bytes);
         o->changed_at = answer->objects[i].changed_at;
     }
 }
@@ -447,7 +450,8 @@ static void s3_lists_over_short_pages_and_expires(void **state)
     assert_int_equal(tl_store_list(site.store, "calls/", "", 10, on_answer, &o, &err), TL_OK);
     wait_for(&site, &o);
     check_ok(&site, &o);
-    assert_string_equal(o.names, "calls/a:1 calls/b:2 calls/d:4 calls/e:5 "); /* "c:d" is not ours */
+    assert_string_equal(o.names,
+                        "calls/a:1 calls/b:2 calls/d:4 calls/e:5 "); /* "c:d" is not ours */
     assert_int_equal(o.changed_at, 1794650400000);
     o = (struct outcome){0};
     assert_int_equal(tl_store_list(site.store, "calls/", "calls/b", 1, on_answer, &o, &err), TL_OK);
@@ -461,7 +465,8 @@ static void s3_lists_over_short_pages_and_expires(void **state)
     assert_int_equal(o.status, TL_RETRY);
     site.stands_still = false;
     o = (struct outcome){0};
-    assert_int_equal(tl_store_expire(site.store, "calls/", 1794477600000, on_answer, &o, &err), TL_OK);
+    assert_int_equal(tl_store_expire(site.store, "calls/", 1794477600000, on_answer, &o, &err),
+                     TL_OK);
     wait_for(&site, &o);
     check_ok(&site, &o);
     assert_int_equal(o.n, 2);
@@ -495,11 +500,8 @@ static void s3_that_is_away_is_for_later(void **state)
     struct outcome o = {0};
     struct tl_store *store;
     struct tl_error err;
-    const struct tl_store_options options = {.endpoint = "http://127.0.0.1:1",
-                                             .region = "r",
-                                             .bucket = "b",
-                                             .key = "k",
-                                             .secret = "s"};
+    const struct tl_store_options options = {
+        .endpoint = "http://127.0.0.1:1", .region = "r", .bucket = "b", .key = "k", .secret = "s"};
 
     assert_int_equal(tl_store_open(&f->loop, &options, &store, &err), TL_OK);
     assert_int_equal(tl_store_get(store, "a", 0, 1, on_answer, &o, &err), TL_OK);
@@ -544,8 +546,8 @@ static void a_folder_answers_from_the_loop_and_is_bounded(void **state)
     assert_non_null(mkdtemp(folder));
     const struct tl_store_options options = {.folder = folder};
     assert_int_equal(tl_store_open(&f->loop, &options, &store, &err), TL_OK);
-    assert_int_equal(tl_store_put(store, "x", (struct tl_bytes){(const uint8_t *)"abc", 3}, on_answer,
-                                  &more, &err),
+    assert_int_equal(tl_store_put(store, "x", (struct tl_bytes){(const uint8_t *)"abc", 3},
+                                  on_answer, &more, &err),
                      TL_OK);
     fixture_wait_for(f, is_there, &more, "put");
     for (int i = 0; i < TL_STORE_WAITING_MAX; i++) {
@@ -578,8 +580,8 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(settings_that_cannot_work_are_refused, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_folder_answers_from_the_loop_and_is_bounded, fixture_setup,
-                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_folder_answers_from_the_loop_and_is_bounded,
+                                        fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,12 +42,11 @@ static struct line line_of(int claims)
 static struct tl_segment_writer writer_of(enum tl_sound_side side, int number, const char *sid)
 {
     struct tl_segment_writer w;
-    struct tl_segment_id id = {.side = side,
-                               .call_id = call_id,
-                               .leg = "caller",
-                               .claim = {.number = number,
-                                         .offset = 100 * number,
-                                         .session = side == TL_SIDE_AI ? 1 : 0}};
+    struct tl_segment_id id = {
+        .side = side,
+        .call_id = call_id,
+        .leg = "caller",
+        .claim = {.number = number, .offset = 100 * number, .session = side == TL_SIDE_AI ? 1 : 0}};
 
     (void)snprintf(id.stream_sid, sizeof(id.stream_sid), "%s", sid);
     tl_segment_writer_init(&w, &id);
@@ -140,9 +139,9 @@ static void check_side(const struct line *line, enum tl_sound_side side,
     const struct tl_span *span = tl_timeline_spans(line->t, side, &count);
 
     for (size_t i = 0; i < count; i++)
-        if (i >= n || span[i].kind != expected[i].kind || span[i].from != expected[i].from_ms * MS ||
-            span[i].len != expected[i].len_ms * MS || span[i].segment != expected[i].segment ||
-            span[i].offset != expected[i].offset)
+        if (i >= n || span[i].kind != expected[i].kind ||
+            span[i].from != expected[i].from_ms * MS || span[i].len != expected[i].len_ms * MS ||
+            span[i].segment != expected[i].segment || span[i].offset != expected[i].offset)
             fail_msg("%s, span %zu: %s from %.3f for %.3f ms, segment %u at %u",
                      tl_sound_side_name(side), i, tl_span_kind_name(span[i].kind),
                      (double)span[i].from / MS, (double)span[i].len / MS, span[i].segment,
@@ -158,7 +157,10 @@ static void build(struct line *line, int64_t ended_ms)
         fail_msg("%s", err.msg);
 }
 
-#define SILENCE(kind, from_ms, len_ms) {kind, from_ms, len_ms, 0, 0}
+#define SILENCE(kind, from_ms, len_ms)                                                             \
+    {                                                                                              \
+        kind, from_ms, len_ms, 0, 0                                                                \
+    }
 #define CHECK(line, side, ...)                                                                     \
     do {                                                                                           \
         const struct expected expected_[] = {__VA_ARGS__};                                         \
@@ -180,8 +182,8 @@ static void a_stream_stands_where_its_least_delayed_frame_says(void **state)
 
     (void)state;
     /* the first came late, as it waited for the claim */
-    assert_int_equal(tl_segment_writer_frame(&w, 0, 0, BEGAN + 540, (struct tl_bytes){sound, 160}, &err),
-                     TL_OK);
+    assert_int_equal(
+        tl_segment_writer_frame(&w, 0, 0, BEGAN + 540, (struct tl_bytes){sound, 160}, &err), TL_OK);
     frames(&w, 1, 20, 500, 4);
     uint32_t s = add(&line, &w);
     build(&line, 1000);
@@ -189,6 +191,19 @@ static void a_stream_stands_where_its_least_delayed_frame_says(void **state)
           SILENCE(TL_SPAN_NO_STREAM, 600, 400));
     CHECK(line, TL_SIDE_AI, SILENCE(TL_SPAN_QUIET, 0, 1000));
     assert_int_equal(tl_timeline_samples(line.t), 8000);
+    end(&line);
+}
+
+static void all_runs_of_a_stream_are_asked(void **state)
+{
+    struct line line = line_of(1);
+
+    (void)state;
+    uint32_t a = say(&line, 1, SID1, 0, 0, 160, 5); /* was held up for 60 ms */
+    uint32_t b = say(&line, 1, SID1, 5, 100, 100, 5);
+    build(&line, 0);
+    CHECK(line, TL_SIDE_CALLER, SILENCE(TL_SPAN_NO_STREAM, 0, 100), {TL_SPAN_SOUND, 100, 100, a, 0},
+          {TL_SPAN_SOUND, 200, 100, b, 0});
     end(&line);
 }
 
@@ -212,7 +227,7 @@ static void segments_may_come_in_any_order_and_twice(void **state)
     (void)state;
     uint32_t b = say(&line, 1, SID1, 10, 200, 0, 10);
     uint32_t a = say(&line, 1, SID1, 0, 0, 0, 10);
-    (void)say(&line, 1, SID1, 0, 0, 0, 10);          /* the same again */
+    (void)say(&line, 1, SID1, 0, 0, 0, 10);           /* the same again */
     uint32_t c = say(&line, 1, SID1, 15, 300, 0, 10); /* sent again to another mailbox, and on */
     build(&line, 0);
     CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 200, a, 0}, {TL_SPAN_SOUND, 200, 200, b, 0},
@@ -227,7 +242,8 @@ static void a_stream_claimed_anew_repeats_nothing(void **state)
 
     (void)state;
     uint32_t a = say(&line, 1, SID1, 0, 0, 0, 10);
-    uint32_t b = say(&line, 2, SID1, 0, 100, 0, 10); /* n begins anew, the stream's clock does not */
+    uint32_t b =
+        say(&line, 2, SID1, 0, 100, 0, 10); /* n begins anew, the stream's clock does not */
     build(&line, 0);
     CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 200, a, 0}, {TL_SPAN_SOUND, 200, 100, b, 800});
     end(&line);
@@ -241,8 +257,8 @@ static void between_two_streams_is_a_named_gap(void **state)
     uint32_t a = say(&line, 1, SID1, 0, 0, 0, 10);
     uint32_t b = say(&line, 2, SID2, 0, 0, 1500, 10);
     build(&line, 0);
-    CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 200, a, 0}, SILENCE(TL_SPAN_NO_STREAM, 200, 1300),
-          {TL_SPAN_SOUND, 1500, 200, b, 0});
+    CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 200, a, 0},
+          SILENCE(TL_SPAN_NO_STREAM, 200, 1300), {TL_SPAN_SOUND, 1500, 200, b, 0});
     end(&line);
 }
 
@@ -278,10 +294,11 @@ static void timestamps_that_wander_move_no_sound(void **state)
 
     (void)state;
     uint32_t a = say(&line, 1, SID1, 0, 0, 0, 5);
-    uint32_t b = say(&line, 1, SID1, 5, 93, 0, 5);   /* 7 ms early, a segment of its own */
+    uint32_t b = say(&line, 1, SID1, 5, 93, 0, 5); /* 7 ms early, a segment of its own */
     struct tl_segment_writer w = writer_of(TL_SIDE_CALLER, 1, SID1);
-    assert_int_equal(tl_segment_writer_frame(&w, 10, 212, BEGAN + 213, (struct tl_bytes){sound, 160}, &err),
-                     TL_OK);                         /* 12 ms late */
+    assert_int_equal(
+        tl_segment_writer_frame(&w, 10, 212, BEGAN + 213, (struct tl_bytes){sound, 160}, &err),
+        TL_OK); /* 12 ms late */
     uint32_t c = add(&line, &w);
     build(&line, 0);
     CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 100, a, 0}, {TL_SPAN_SOUND, 100, 100, b, 0},
@@ -392,6 +409,48 @@ static void a_clear_drops_what_was_not_played(void **state)
     end(&line);
 }
 
+static void marks_that_a_clear_sent_back_say_nothing(void **state)
+{
+    struct line line = line_of(1);
+    struct tl_segment_writer ai = writer_of(TL_SIDE_AI, 1, SID1);
+    struct tl_segment_writer caller = writer_of(TL_SIDE_CALLER, 1, SID1);
+
+    (void)state;
+    piece_of(&ai, 10, 1000, 0, 200);
+    clear(&ai, 12, 1100);
+    uint32_t s = add(&line, &ai);
+    frames(&caller, 0, 0, 0, 65);
+    mark(&caller, 65, 1300, "2.0.200"); /* as if it had begun at 1100 */
+    (void)add(&line, &caller);
+    build(&line, 0);
+    CHECK(line, TL_SIDE_AI, SILENCE(TL_SPAN_QUIET, 0, 1000), {TL_SPAN_SOUND, 1000, 100, s, 0},
+          SILENCE(TL_SPAN_QUIET, 1100, 200));
+    end(&line);
+}
+
+static void a_mark_may_stand_in_the_next_segment(void **state)
+{
+    struct line line = line_of(1);
+    struct tl_segment_writer ai = writer_of(TL_SIDE_AI, 1, SID1);
+    struct tl_segment_writer caller = writer_of(TL_SIDE_CALLER, 1, SID1);
+    struct tl_error err;
+
+    (void)state;
+    assert_int_equal(
+        tl_segment_writer_piece(&ai, 10, BEGAN + 1000, (struct tl_bytes){sound, 1600}, &err),
+        TL_OK);
+    uint32_t s = add(&line, &ai);
+    ai = writer_of(TL_SIDE_AI, 1, SID1);
+    mark(&ai, 11, 1000, "2.0.200");
+    (void)add(&line, &ai);
+    frames(&caller, 0, 0, 0, 90);
+    mark(&caller, 90, 1800, "2.0.200");
+    (void)add(&line, &caller);
+    build(&line, 0);
+    CHECK(line, TL_SIDE_AI, SILENCE(TL_SPAN_QUIET, 0, 1600), {TL_SPAN_SOUND, 1600, 200, s, 0});
+    end(&line);
+}
+
 static void what_was_sent_into_a_broken_stream_ends_with_it(void **state)
 {
     struct line line = line_of(2);
@@ -413,7 +472,8 @@ static void what_was_sent_into_a_broken_stream_ends_with_it(void **state)
     (void)say(&line, 2, SID2, 0, 0, 2900, 30);
     build(&line, 0);
     CHECK(line, TL_SIDE_AI, SILENCE(TL_SPAN_QUIET, 0, 1200), {TL_SPAN_SOUND, 1200, 240, a, 0},
-          SILENCE(TL_SPAN_QUIET, 1440, 1560), {TL_SPAN_SOUND, 3000, 200, b, 0}, SILENCE(TL_SPAN_QUIET, 3200, 300));
+          SILENCE(TL_SPAN_QUIET, 1440, 1560), {TL_SPAN_SOUND, 3000, 200, b, 0},
+          SILENCE(TL_SPAN_QUIET, 3200, 300));
     end(&line);
 }
 
@@ -528,7 +588,8 @@ static void overlapping_segments_of_the_ai_count_once(void **state)
     piece_of(&one, 10, 1000, 0, 200);
     /* the segment was full between a piece and its mark */
     assert_int_equal(
-        tl_segment_writer_piece(&one, 12, BEGAN + 1000, (struct tl_bytes){sound, 1600}, &err), TL_OK);
+        tl_segment_writer_piece(&one, 12, BEGAN + 1000, (struct tl_bytes){sound, 1600}, &err),
+        TL_OK);
     uint32_t a = add(&line, &one);
     mark(&two, 13, 1000, "2.0.400");
     piece_of(&two, 14, 1000, 0, 600);
@@ -612,8 +673,8 @@ static void redaction_reaches_as_far_as_frames_were_late(void **state)
     struct tl_error err;
 
     (void)state;
-    assert_int_equal(tl_segment_writer_frame(&w, 0, 0, BEGAN + 90, (struct tl_bytes){sound, 160}, &err),
-                     TL_OK);
+    assert_int_equal(
+        tl_segment_writer_frame(&w, 0, 0, BEGAN + 90, (struct tl_bytes){sound, 160}, &err), TL_OK);
     frames(&w, 1, 20, 0, 49);
     uint32_t s = add(&line, &w);
     assert_int_equal(tl_timeline_redact(line.t, &u, &err), TL_OK);
@@ -662,7 +723,8 @@ static void a_pause_silences_sound_and_leaves_gaps_named(void **state)
     cut(&line, TL_SIDE_CALLER, TL_SPAN_PAUSED, 100, 500);
     build(&line, 0);
     CHECK(line, TL_SIDE_CALLER, {TL_SPAN_SOUND, 0, 100, a, 0}, SILENCE(TL_SPAN_PAUSED, 100, 100),
-          SILENCE(TL_SPAN_LOST, 200, 200), SILENCE(TL_SPAN_PAUSED, 400, 100), {TL_SPAN_SOUND, 500, 100, b, 800});
+          SILENCE(TL_SPAN_LOST, 200, 200), SILENCE(TL_SPAN_PAUSED, 400, 100),
+          {TL_SPAN_SOUND, 500, 100, b, 800});
     end(&line);
 }
 
@@ -692,6 +754,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_stands_where_its_least_delayed_frame_says),
+        cmocka_unit_test(all_runs_of_a_stream_are_asked),
         cmocka_unit_test(a_lost_frame_is_silence_of_its_length),
         cmocka_unit_test(segments_may_come_in_any_order_and_twice),
         cmocka_unit_test(a_stream_claimed_anew_repeats_nothing),
@@ -704,6 +767,8 @@ int main(void)
         cmocka_unit_test(a_mark_that_came_late_says_when_it_was_heard),
         cmocka_unit_test(marks_that_wander_tear_no_sound),
         cmocka_unit_test(a_clear_drops_what_was_not_played),
+        cmocka_unit_test(marks_that_a_clear_sent_back_say_nothing),
+        cmocka_unit_test(a_mark_may_stand_in_the_next_segment),
         cmocka_unit_test(what_was_sent_into_a_broken_stream_ends_with_it),
         cmocka_unit_test(sound_without_a_mark_on_a_line_that_goes_on_was_not_heard),
         cmocka_unit_test(marks_that_could_not_be_read_say_nothing),

@@ -101,15 +101,16 @@ static void add(struct tl_timeline *t, uint32_t number, struct tl_segment_writer
 
 static const uint8_t sound[1600];
 
-/* Caller: 1.1 s, a gap of 0.9 s, 1 s. AI: a piece of 203 samples at 500 ms. One card is silenced. */
+/* Caller: 1.1 s, a gap of 0.9 s, 1 s. AI: a piece of 203 samples at 500 ms. One card is silenced.
+ */
 static struct tl_timeline *short_call(void)
 {
     struct tl_timeline *t = line_create();
     struct tl_segment_writer ai = writer_of(TL_SIDE_AI), caller = writer_of(TL_SIDE_CALLER);
     struct tl_error err;
 
-    assert_int_equal(tl_segment_writer_piece(&ai, 1, BEGAN + 500, (struct tl_bytes){sound, 203}, &err),
-                     TL_OK);
+    assert_int_equal(
+        tl_segment_writer_piece(&ai, 1, BEGAN + 500, (struct tl_bytes){sound, 203}, &err), TL_OK);
     add(t, 0, &ai);
     for (int n = 0; n < 150; n++)
         if (n < 55 || n >= 100)
@@ -117,8 +118,8 @@ static struct tl_timeline *short_call(void)
                                                      (struct tl_bytes){sound, 160}, &err),
                              TL_OK);
     add(t, 1, &caller);
-    assert_int_equal(
-        tl_timeline_add_cut(t, TL_SIDE_CALLER, TL_SPAN_REDACTED, 2500, 2600, &err), TL_OK);
+    assert_int_equal(tl_timeline_add_cut(t, TL_SIDE_CALLER, TL_SPAN_REDACTED, 2500, 2600, &err),
+                     TL_OK);
     assert_int_equal(tl_timeline_build(t, 0, &err), TL_OK);
     tl_segment_writer_finish(&ai);
     tl_segment_writer_finish(&caller);
@@ -345,7 +346,8 @@ static size_t heap_bytes(void)
                                                    : info.uordblks + info.hblkhd;
 }
 
-/* Both speak for an hour without a breath, in pieces of 200 ms with a mark each: the most there is. */
+/* Both speak for an hour without a breath, in pieces of 200 ms with a mark each: the most there is.
+ */
 static void an_hour_stays_below_two_mebibytes(void **state)
 {
     size_t before = heap_bytes(), most = 0;
@@ -360,7 +362,8 @@ static void an_hour_stays_below_two_mebibytes(void **state)
         assert_int_equal(tl_segment_writer_piece(&w, 2 * i, BEGAN + 200LL * i,
                                                  (struct tl_bytes){sound, 1600}, &err),
                          TL_OK);
-        assert_int_equal(tl_segment_writer_mark(&w, 2 * i + 1, BEGAN + 200LL * i, name, &err), TL_OK);
+        assert_int_equal(tl_segment_writer_mark(&w, 2 * i + 1, BEGAN + 200LL * i, name, &err),
+                         TL_OK);
         if (i % 300 == 299)
             add(t, (uint32_t)i / 300, &w);
     }
