@@ -15,8 +15,8 @@
 #include "sinks/recordings/bucket_internal.h"
 
 #define COPY_BYTES (64 * 1024)
-#define STALE_MS (24LL * 3600 * 1000) /* a file not in place after that is of a process that died  \
-                                       */
+/* A file that is not in its place after that is of a process that died. */
+#define STALE_MS (24LL * 3600 * 1000)
 
 struct folder {
     int fd;
