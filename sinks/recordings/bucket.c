@@ -44,7 +44,8 @@ static enum tl_status check_prefix(const char *prefix, struct tl_error *err)
     if (len >= TL_STORE_NAME_MAX)
         return tl_fail(err, TL_INVALID, "a prefix of %zu bytes", len);
     memcpy(name, prefix, len);
-    memcpy(name + len, "x", 2); /* it may end with "/" */
+    name[len] = 'x'; /* it may end with "/" */
+    name[len + 1] = '\0';
     return tl_store_is_name(name) ? TL_OK : tl_fail(err, TL_INVALID, "not a prefix of names");
 }
 

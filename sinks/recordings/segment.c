@@ -354,9 +354,9 @@ static enum tl_status decode_fixed(struct tl_bytes data, struct tl_segment *s, s
 enum tl_status tl_segment_decode_head(struct tl_bytes data, struct tl_segment *ret_segment,
                                       struct tl_error *err)
 {
-    struct tl_segment s;
-    uint32_t head;
-    size_t len;
+    struct tl_segment s = {0};
+    uint32_t head = 0;
+    size_t len = 0;
 
     enum tl_status st = tl_segment_head_bytes(data, &head, err);
     if (st != TL_OK)
@@ -386,7 +386,7 @@ enum tl_status tl_segment_decode_head(struct tl_bytes data, struct tl_segment *r
 enum tl_status tl_segment_decode(struct tl_bytes data, struct tl_segment *ret_segment,
                                  struct tl_error *err)
 {
-    struct tl_segment s;
+    struct tl_segment s = {0};
 
     enum tl_status st = tl_segment_decode_head(data, &s, err);
     if (st != TL_OK)

@@ -32,7 +32,7 @@
     (TL_SEGMENT_FIXED + 64u +                                                                      \
      TL_SEGMENT_ENTRIES_MAX * (TL_SEGMENT_ENTRY_FIXED + TL_SEGMENT_TEXT_MAX) +                     \
      4u * (TL_SEGMENT_SOUND_MAX / TL_SEGMENT_BLOCK + 1u))
-#define TL_SEGMENT_FRAME_MS 20 /* timestamps of the telephone network wander by less */
+#define TL_SEGMENT_FRAME_MS INT64_C(20) /* timestamps of the telephone network wander by less */
 
 enum tl_sound_side {
     TL_SIDE_CALLER = 1,

@@ -9,8 +9,8 @@
 
 #include "call/claim.h"
 
-#define MARK_WAIT_MS 400 /* sound that goes on has a mark every 200 ms */
-#define LOST_MAX_MS 600000
+#define MARK_WAIT_MS INT64_C(400) /* sound that goes on has a mark every 200 ms */
+#define LOST_MAX_MS INT64_C(600000)
 #define FRAME (TL_SEGMENT_FRAME_MS * TL_SAMPLES_MS)
 
 static struct tl_timeline_stream *stream_of(const struct tl_timeline *t,
