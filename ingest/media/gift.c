@@ -8,7 +8,8 @@
 #include "ingest/media/leg.h"
 #include "ingest/media/media_internal.h"
 
-#define LATE_MS 500 /* a frame that lay so long in the socket proves nothing */
+#define LATE_MS 500          /* a frame that lay so long in the socket proves nothing */
+#define SOCKET_EMPTY_MS 1000 /* by then all that lay in it has been read */
 #define DRAINS_TOO_LONG_MS                                                                         \
     8000 /* a conversation that drains: its hand-over must have been lost                          \
           */
@@ -401,7 +402,9 @@ void tl_leg_claim_anew(struct tl_leg *leg, const char *cause, const char *why, i
 
 void tl_leg_on_frame(struct tl_leg *leg, int64_t late_ms, int64_t now_ms)
 {
-    if (leg->stalled && !leg->ended && late_ms < LATE_MS && now_ms >= leg->rivalry.due_ms)
+    bool proves_life = late_ms < LATE_MS || now_ms >= leg->rivalry.due_ms + SOCKET_EMPTY_MS;
+
+    if (leg->stalled && !leg->ended && proves_life && now_ms >= leg->rivalry.due_ms)
         number_leg(leg);
 }
 

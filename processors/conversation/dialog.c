@@ -442,6 +442,15 @@ void tl_dialog_handle_pending(struct tl_dialog *d)
     }
 }
 
+/* The newest turn is an answer that was cut, though its final is not written. */
+static bool is_newest_cut(const struct tl_memory *m)
+{
+    for (size_t i = 0; i < m->drafts_n; i++)
+        if (m->drafts[i].speaker == TL_SPEAKER_AI && m->drafts[i].turn == m->turn)
+            return m->drafts[i].interrupted;
+    return false;
+}
+
 /* A new call, or one taken over: everything that is known of it comes from the log. */
 static void begin_rebuilt(struct tl_dialog *d)
 {
@@ -460,7 +469,8 @@ static void begin_rebuilt(struct tl_dialog *d)
     bool is_open = tl_talk_is_open(&d->talk, TL_SPEAKER_AI); /* what becomes of it, its marks tell */
     enum tl_speaker last = m->turns_n ? m->turns[m->turns_n - 1].speaker : TL_SPEAKER_UNKNOWN;
     d->wants_answer = !is_open && last == TL_SPEAKER_CUSTOMER;
-    d->wants_continuation = !is_open && last == TL_SPEAKER_AI && m->is_cut_short;
+    d->wants_continuation =
+        (!is_open && last == TL_SPEAKER_AI && m->is_cut_short) || is_newest_cut(m);
     tl_dialog_resume_end(d);
 }
 

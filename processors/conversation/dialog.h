@@ -134,6 +134,7 @@ struct tl_dialog {
     int response_failures;
     bool response_has_words; /* the answer under way has a message, not only tools */
     bool wants_greeting, wants_answer, wants_continuation; /* as soon as the session is ready */
+    bool asked_greeting, asked_answer, asked_continuation; /* of the session, and nothing of it was heard */
     int64_t answer_due_ms; /* monotonic, with response_delay; 0: none */
     int64_t turn_ended_ms; /* monotonic: when the caller's turn ended, for the metric; 0: answered */
     int summary_to_turn;   /* a summary is under way up to this turn; 0: none */

@@ -43,6 +43,20 @@ static bool is_next(const struct tl_dialog *d, const void *arg)
     return arg != &d->slots[d->slot];
 }
 
+static void forget_asked(struct tl_dialog *d)
+{
+    d->asked_greeting = d->asked_continuation = d->asked_answer = false;
+}
+
+/* What was asked of a session in vain is asked of the next one. */
+static void want_again(struct tl_dialog *d)
+{
+    d->wants_greeting |= d->asked_greeting;
+    d->wants_continuation |= d->asked_continuation;
+    d->wants_answer |= d->asked_answer;
+    forget_asked(d);
+}
+
 static void respond(struct tl_dialog *d, const char *more)
 {
     if (d->speech_ready && !d->end_asked && d->stage != TL_DIALOG_ENDING)
@@ -68,20 +82,28 @@ static void say_wanted(struct tl_dialog *d)
 {
     if (!d->speech_ready)
         return;
-    if (d->wants_greeting)
+    if (d->wants_greeting && !d->predecessor[0]) {
         greet(d);
-    else if (d->wants_continuation || d->wants_answer)
+        d->asked_greeting = true;
+        d->wants_greeting = false;
+    } else if (d->wants_greeting || d->wants_continuation || d->wants_answer) {
         d->answer_due_ms = tl_mono_ms() + ANSWER_MS;
-    d->wants_greeting = false;
+    }
 }
 
 static void tick_answer(struct tl_dialog *d, int64_t now_ms)
 {
-    if (!d->answer_due_ms || now_ms < d->answer_due_ms || d->only_listens)
+    if (!d->answer_due_ms || now_ms < d->answer_due_ms || d->only_listens || !d->speech_ready)
         return;
-    respond(d, d->wants_continuation ? tl_prompt_continue : NULL);
+    if (d->wants_greeting)
+        greet(d);
+    else
+        respond(d, d->wants_continuation ? tl_prompt_continue : NULL);
+    d->asked_greeting = d->wants_greeting;
+    d->asked_continuation = !d->wants_greeting && d->wants_continuation;
+    d->asked_answer = !d->wants_greeting && !d->wants_continuation;
     d->answer_due_ms = 0;
-    d->wants_continuation = d->wants_answer = false;
+    d->wants_greeting = d->wants_continuation = d->wants_answer = false;
 }
 
 /* A session that is there, or on its way, is told what its predecessor said; of what nobody heard it is
@@ -353,6 +375,7 @@ void tl_dialog_ai_close(struct tl_dialog *d)
 {
     tl_timer_stop(&d->retry_timer);
     drop_next(d);
+    forget_asked(d);
     if (!d->speech)
         return;
     driver_of(d)->close(TL_TAKE(d->speech));
@@ -498,7 +521,8 @@ static void on_speech_started(void *arg, const char *item_id, int64_t audio_ms)
     d->silence_prompts = 0;
     if (!d->only_listens) { /* what they say now is answered, not what they said before */
         d->answer_due_ms = 0;
-        d->wants_continuation = d->wants_answer = false;
+        d->wants_greeting = d->wants_continuation = d->wants_answer = false;
+        forget_asked(d);
     }
     if (d->wants_end && !d->end_asked)
         tl_dialog_keep_on(d);
@@ -550,6 +574,7 @@ static void on_answer(void *arg, const char *item_id, const char *response_id)
 static void on_answer_sound(void *arg, const char *item_id, struct tl_bytes audio)
 {
     struct tl_dialog *d = on_sign_of_life(arg);
+    forget_asked(d);
     tl_talk_on_answer_sound(&d->talk, item_id, audio, tl_dialog_now(d));
 }
 
@@ -589,11 +614,14 @@ static void on_response_done(void *arg, bool failed, const char *reason)
     struct tl_dialog *d = on_sign_of_life(arg);
 
     d->response_has_words = false;
-    tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
     if (!failed) {
+        tl_talk_on_answers_over(&d->talk, tl_dialog_now(d));
         d->response_failures = 0;
+        forget_asked(d);
         return;
     }
+    d->wants_continuation |= tl_talk_on_answers_failed(&d->talk, tl_dialog_now(d));
+    want_again(d);
     tl_log_warn(d->conversation->log, "ai.answer_failed", TL_STR("call_id", d->call_id),
                 TL_STR("reason", reason));
     if (++d->response_failures <= RESPONSE_FAILURES_MAX)
@@ -646,6 +674,7 @@ static void forget_session(struct tl_dialog *d)
 {
     driver_of(d)->close(TL_TAKE(d->speech));
     d->speech_ready = false;
+    d->answer_due_ms = 0;
     tl_gauge_add(&d->conversation->metrics.ai_sessions, -1);
 }
 
@@ -676,18 +705,19 @@ static void on_closed(void *arg, enum tl_speech_end end, const char *reason)
                 TL_STR("reason", reason), TL_BOOL("fatal", end == TL_SPEECH_FATAL));
     forget_session(d);
     d->summary_to_turn = 0;
+    bool was_idle = tl_talk_is_idle(&d->talk); /* else the next session's history lacks what was open */
     bool is_broken = tl_talk_on_session_lost(&d->talk, tl_dialog_now(d));
     if (d->stage == TL_DIALOG_ENDING || d->end_asked)
         return;
-    if (d->next_ready) { /* the renewal is there already */
+    want_again(d);
+    if (d->next_ready && was_idle) { /* the renewal is there already */
         take_next(d);
-        if (is_broken)
-            respond(d, tl_prompt_continue);
+        say_wanted(d);
         return;
     }
     drop_next(d);
     d->wants_continuation |= is_broken;
-    d->wants_answer = !d->wants_continuation && is_unanswered(d);
+    d->wants_answer = !d->wants_continuation && (d->wants_answer || is_unanswered(d));
     session_lost(d, end == TL_SPEECH_FATAL, reason);
 }
 

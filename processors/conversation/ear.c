@@ -79,6 +79,11 @@ void tl_ear_heard(struct tl_ear *ear, const struct tl_ear_place *place, int64_t 
     ear->has_next = true;
 }
 
+bool tl_ear_reaches(const struct tl_ear *ear, int64_t audio_ms)
+{
+    return ear->len && run_at(ear, 0)->audio_ms <= audio_ms;
+}
+
 bool tl_ear_at(const struct tl_ear *ear, int64_t audio_ms, struct tl_ear_place *ret_place)
 {
     unsigned i = ear->len;

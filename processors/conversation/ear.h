@@ -33,6 +33,9 @@ struct tl_ear {
     bool has_next;
 };
 
+/** Whether it still knows where that moment of the provider's clock was. */
+bool tl_ear_reaches(const struct tl_ear *ear, int64_t audio_ms);
+
 /** A new AI session: its clock begins at 0. */
 void tl_ear_reset(struct tl_ear *ear);
 

@@ -198,12 +198,24 @@ static struct tl_memory_draft *take_draft(struct tl_memory *m, const char *id, i
     return d;
 }
 
+static bool is_final(const struct tl_memory *m, const char *utterance_id)
+{
+    for (size_t i = 0; i < m->turns_n; i++)
+        if (strcmp(m->turns[i].utterance_id, utterance_id) == 0)
+            return true;
+    return false;
+}
+
 static void take_utterance(struct tl_memory *m, const struct tl_utterance *u)
 {
     take_answers_to(m, u->answers_to);
+    if (!u->final && is_final(m, u->utterance_id))
+        return; /* sent again, behind its final */
     if (!u->final) {
         struct tl_memory_draft *d = take_draft(m, u->utterance_id, u->revision, u->turn, u->speaker,
                                                u->text, u->answers_to);
+        if (u->revision < d->revision)
+            return;
         d->start_ms = u->start_ms;
         d->len_ms = u->end_ms - u->start_ms;
         d->heard_ms = u->heard_ms;

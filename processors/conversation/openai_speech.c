@@ -334,7 +334,7 @@ static void dispatch(struct tl_speech *s, const struct tl_openai_event *e)
             on->on_answer(s->arg, e->item_id, e->response_id);
         break;
     case TL_OPENAI_AUDIO_DELTA:
-        tl_timer_stop(&s->watchdog);
+        watch(s); /* the rest may stay away too */
         on->on_answer_sound(s->arg, e->item_id, e->audio);
         break;
     case TL_OPENAI_AUDIO_TRANSCRIPT_DELTA:

@@ -17,7 +17,7 @@
 #define MARKS_WAIT_MS 30000      /* after the sound was to be over: what was sent has got lost */
 #define FRAME_MS 20
 #define PLAY_LATE_MS 200         /* at most, until sound that was sent begins to be heard */
-#define MS_PER_BYTE 50.0         /* of a voice of which nothing was heard yet */
+#define MS_PER_BYTE 44.0         /* of a voice of which nothing was heard yet: a fast one */
 #define WHOLE_BYTES_MIN 25
 #define PREDECESSOR_WAIT_MS 400  /* of the line without a mark, of which one comes every 200 ms: the rest
                                     stays unheard */
@@ -49,6 +49,7 @@ struct tl_talk_turn {
     bool draft_in_flight, complete, cut, orphan;
     bool draft_complete;  /* the log knows that it is complete */
     bool broken;          /* it ended before all of its sound had come */
+    bool was_cut;         /* by the predecessor already */
     bool of_predecessor;  /* its marks still come; `complete` is what the log says */
     int64_t last_mark_ms; /* of a predecessor's: where the line was then, call time */
 };
@@ -110,10 +111,12 @@ static enum tl_redact_side side_of(enum tl_speaker speaker)
     return speaker == TL_SPEAKER_CUSTOMER ? TL_REDACT_CUSTOMER : TL_REDACT_AGENT;
 }
 
-/* Sound for a byte of the AI's words, as spoken in this call. */
-static double ms_per_byte(const struct tl_talk *talk)
+/* Sound that so many of the AI's words take at least, as they are spoken in this call. */
+static double least_ms(const struct tl_talk *talk, size_t len)
 {
-    return talk->ai_bytes ? (double)talk->ai_ms / (double)talk->ai_bytes : MS_PER_BYTE;
+    double per_byte = talk->ai_bytes ? (double)talk->ai_ms / (double)talk->ai_bytes : MS_PER_BYTE;
+
+    return 0.9 * per_byte * (double)len;
 }
 
 /* Nobody says that it was complete, but its sound covers its words and they end a sentence: the
@@ -121,10 +124,9 @@ static double ms_per_byte(const struct tl_talk *talk)
 static bool seems_whole(const struct tl_talk *talk, const struct tl_talk_turn *t)
 {
     size_t len = t->text.len;
-    double covers = talk->ai_bytes ? 0.92 : 0.75; /* sentences differ, and more so do voices */
 
     return len >= WHOLE_BYTES_MIN && strchr(".?!", t->text.data[len - 1]) &&
-           (double)t->generated / 8 >= covers * ms_per_byte(talk) * (double)len;
+           (double)t->generated / 8 >= least_ms(talk, len);
 }
 
 /* Its words run ahead of its sound, of which the rest is not known. */
@@ -140,7 +142,7 @@ static size_t len_at(const struct tl_talk *talk, const struct tl_talk_turn *t, i
     double share = t->generated ? (double)sound_ms * 8 / (double)t->generated : 0;
 
     if (lacks_sound(talk, t))
-        share = (double)sound_ms / (0.9 * ms_per_byte(talk) * (double)(t->text.len + 1)); /* rather a word too many */
+        share = (double)sound_ms / least_ms(talk, t->text.len + 1); /* rather a word too many */
     else if (!t->generated || sound_ms * 8 >= t->generated - PIECE_BYTES / 2)
         return t->generated || t->of_predecessor ? t->text.len : sound_ms ? t->text.len : 0;
     if (share >= 1)
@@ -220,7 +222,9 @@ static void write_utterance(struct tl_talk *talk, struct tl_talk_turn *t, bool i
     }
     if (is_ai(t) && t->has_answers_to) {
         u.answers_to = &t->answers_to;
-        talk->answered_to = t->answers_to;
+        if (!talk->has_answered_to ||
+            tl_position_compare(&t->answers_to, &talk->answered_to) > 0) /* finals come late */
+            talk->answered_to = t->answers_to;
         talk->has_answered_to = true;
     }
     t->has_draft = true;
@@ -268,7 +272,7 @@ static void advance_media_to(struct tl_talk *talk, const struct tl_talk_turn *t)
         talk->media_to = t->place;
         talk->has_media_to = true;
     } else if (is_ai(t) && quiet_to_ms > 0 && !is_caller_open(talk) &&
-               tl_ear_at(talk->ear, quiet_to_ms, &place) &&
+               tl_ear_reaches(talk->ear, quiet_to_ms) && tl_ear_at(talk->ear, quiet_to_ms, &place) &&
                (!talk->has_media_to ||
                 tl_position_compare(&place.position, &talk->media_to.position) > 0)) {
         talk->media_to = place; /* nobody spoke meanwhile */
@@ -300,7 +304,7 @@ static void pop_decided(struct tl_talk *talk, struct tl_talk_now now)
 static bool is_final_ready(const struct tl_talk *talk, const struct tl_talk_turn *t,
                            struct tl_talk_now now)
 {
-    if (t->of_predecessor && talk->listens && !t->cut)
+    if (t->of_predecessor && talk->listens && (!t->cut || t->was_cut))
         return false; /* what it answers comes first */
     if (t->of_predecessor)
         return t->cut || talk->line_ms - t->last_mark_ms > PREDECESSOR_WAIT_MS ||
@@ -342,7 +346,7 @@ static void pump_finals(struct tl_talk *talk, struct tl_talk_now now)
             t->failed = true;
         }
         const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? heard_len(talk, t) : t->text.len);
-        if (is_ai(t) && !t->cut && !lacks_sound(talk, t) && t->heard_ms > 0) {
+        if (is_ai(t) && !t->cut && !lacks_sound(talk, t) && t->heard_ms > 0 && t->text.len) {
             talk->ai_ms += t->heard_ms;
             talk->ai_bytes += (int64_t)t->text.len;
         }
@@ -697,6 +701,14 @@ static bool break_answers(struct tl_talk *talk)
     return any;
 }
 
+bool tl_talk_on_answers_failed(struct tl_talk *talk, struct tl_talk_now now)
+{
+    bool is_broken = break_answers(talk);
+
+    tl_talk_on_answers_over(talk, now);
+    return is_broken;
+}
+
 bool tl_talk_on_session_lost(struct tl_talk *talk, struct tl_talk_now now)
 {
     struct tl_talk_turn *t;
@@ -735,7 +747,7 @@ static void tell_open(struct tl_talk *talk, const struct tl_talk_turn *t, tl_tal
                       void *arg)
 {
     bool is_final = t->turn <= talk->final_turn;
-    int64_t sound_ms = is_final ? t->heard_ms : t->generated / 8;
+    int64_t sound_ms = is_final || t->cut ? t->heard_ms : t->generated / 8;
     const struct tl_redact_utterance u = to_redact(t, is_ai(t) ? len_at(talk, t, sound_ms) : t->text.len);
     struct tl_error err;
 
@@ -981,7 +993,7 @@ static void resume_answer(struct tl_talk *talk, const struct tl_memory_draft *d)
     t->revision = d->revision;
     t->has_draft = true;
     t->of_predecessor = true;
-    t->cut = d->interrupted;
+    t->cut = t->was_cut = d->interrupted;
     t->complete = d->complete || d->interrupted;
     t->generated = d->len_ms * 8;
     t->heard_ms = d->heard_ms > 0 && d->heard_ms < d->len_ms ? d->heard_ms : d->heard_ms > 0 ? d->len_ms : 0;

@@ -90,6 +90,8 @@ void tl_talk_on_answer_words(struct tl_talk *talk, const char *item_id, const ch
 void tl_talk_on_answer_done(struct tl_talk *talk, const char *item_id, struct tl_talk_now now);
 /** No more sound of any answer comes: the response or the session is over. */
 void tl_talk_on_answers_over(struct tl_talk *talk, struct tl_talk_now now);
+/** The same, before it was complete. Returns as tl_talk_on_session_lost. */
+bool tl_talk_on_answers_failed(struct tl_talk *talk, struct tl_talk_now now);
 /** The AI session has told of all speech in the sound that it was given up to `audio_ms`, 0 for none of it: a
  *  session that says nothing may be dead, and its silence is no silence of the caller's. */
 void tl_talk_on_noticed(struct tl_talk *talk, int64_t audio_ms);

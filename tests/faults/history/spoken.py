@@ -128,7 +128,7 @@ class Words:
         if unknown_ms and len(lost) <= MARK_WORDS + unknown_ms // WORD_MS:
             self.count.gap += len(lost)
             return
-        if self.is_played_on(sentence):
+        if self.is_played_on(sentence) or self._is_of_its_beginning(sentence, lost):
             self.count.again += len(lost)
             return
         elsewhere = next((j for j, told_ in too_much.items() if told_ == lost), None)
@@ -143,6 +143,11 @@ class Words:
             yield self.finding("word_lost", lost, speaker="AI", of=sentence.text,
                                heard_us=[sentence.start_us, sentence.end_us],
                                finals=[f.text for f in finals])
+
+    def _is_of_its_beginning(self, sentence, lost):
+        """The same words were heard before it, of a beginning that was cut so soon that no mark told."""
+        return len(lost) <= MARK_WORDS and any(
+            h.text == sentence.text and not h.is_whole and h.words == lost for h in self.heard)
 
     def _check_sound(self):
         for h in self.heard:

@@ -313,6 +313,18 @@ static void newest_revision_of_a_draft_is_kept(void **state)
     assert_true(m->drafts[0].has_answers_to);
     assert_int_equal(m->turn, 1);
     assert_int_equal(m->turns_n, 0);
+    assert_true(draft(m, "u", 1, 1, "Good")); /* sent again */
+    assert_string_equal(m->drafts[0].text, "Good morning");
+    assert_int_equal(m->drafts[0].len_ms, 20);
+}
+
+static void draft_behind_its_final_opens_nothing(void **state)
+{
+    struct tl_memory *m = *state;
+    assert_true(take_utterance(m, 1, (struct tl_utterance){.utterance_id = "a", .revision = 2,
+                                                           .final = true, .turn = 1, .text = "One."}));
+    (void)draft(m, "a", 1, 1, "One");
+    assert_int_equal(m->drafts_n, 0);
 }
 
 static void final_closes_its_draft(void **state)
@@ -694,6 +706,7 @@ static void checkpoint_does_not_count_utterances_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(draft_behind_its_final_opens_nothing),
         TEST(finals_become_turns),
         TEST(final_sent_again_is_one_turn),
         TEST(empty_final_counts_but_is_not_remembered),

@@ -847,7 +847,7 @@ static void of_an_incomplete_draft_words_count_as_the_voice_is_fast(void **state
     go_on_with(f, TL_SPEAKER_AI, "Tea and cakes with jams for ten people", 800, false);
     mark(f, "5.0.800");
     talk_wait(f, 401);
-    talk_assert(f, "unfinished \"Tea and cakes\"\nfinal 5 ai 800ms cut \"Tea and cakes\"\nremember 5 ai  \"Tea and cakes\"\n");
+    talk_assert(f, "unfinished \"Tea and cakes with\"\nfinal 5 ai 800ms cut \"Tea and cakes with\"\nremember 5 ai  \"Tea and cakes with\"\n");
 }
 
 static void resend_of_nothing_sends_nothing(void **state)
@@ -924,7 +924,7 @@ static void answer_that_lost_its_session_has_the_words_of_its_sound(void **state
     mark(f, "1.0.400");
     talk_forget(f);
     mark(f, "1.0.500");
-    assert_non_null(strstr(tl_buf_str(&f->journal), "\"We are\""));
+    assert_non_null(strstr(tl_buf_str(&f->journal), "\"We are open\""));
     talk_forget(f);
 }
 
@@ -1382,6 +1382,19 @@ static void predecessors_answer_that_is_interrupted_has_the_words_of_its_sound(v
     talk_forget(f);
 }
 
+/* A response may fail in mid-sound: what was said is cut, and is to be gone on with. */
+static void answer_that_failed_in_its_middle_is_broken(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "We are open from nine to five, and on", 500);
+    talk_log_all(f);
+    assert_true(tl_talk_on_answers_failed(&f->talk, f->now));
+    talk_forget(f);
+    mark(f, "1.0.500");
+    assert_non_null(strstr(tl_buf_str(&f->journal), "cut \"We are open\""));
+    talk_forget(f);
+}
+
 static void predecessors_open_drafts_are_put_in_turn_order(void **state)
 {
     struct talk_fixture *f = *state;
@@ -1640,6 +1653,7 @@ int main(void)
         TEST(predecessors_draft_of_the_caller_closes_with_its_words_when_nothing_comes),
         TEST(successor_goes_on_from_the_positions),
         TEST(successor_counts_masks_on),
+        TEST(answer_that_failed_in_its_middle_is_broken),
         TEST(held_answer_is_told_as_it_was_heard),
         TEST(predecessors_interrupted_answer_is_final_as_it_was_heard),
         TEST(of_two_predecessors_answers_the_first_is_not_gone_on_with),
