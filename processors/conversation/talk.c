@@ -142,7 +142,7 @@ static size_t len_at(const struct tl_talk *talk, const struct tl_talk_turn *t, i
     double share = t->generated ? (double)sound_ms * 8 / (double)t->generated : 0;
 
     if (lacks_sound(talk, t))
-        share = (double)sound_ms / least_ms(talk, t->text.len + 1); /* rather a word too many */
+        share = 0.95 * (double)sound_ms / least_ms(talk, t->text.len + 1); /* rather a word too many */
     else if (!t->generated || sound_ms * 8 >= t->generated - PIECE_BYTES / 2)
         return t->generated || t->of_predecessor ? t->text.len : sound_ms ? t->text.len : 0;
     if (share >= 1)

@@ -7,6 +7,7 @@ from .model import Finding
 UNCLEAR = "unintelligible"
 MARK_WORDS = 3  # what was heard of a cut sentence is known to 400 ms: a mark, and one on its way
 AHEAD_WORDS = 4  # a successor reckons with the words of a draft, which run ahead of their sound
+AHEAD_SHARE = 6  # and by the rate of the voice so far: sentences differ
 MARK_MS = 400  # and what is said again when a line died: a mark, and one on its way
 WORD_MS = 150  # the shortest
 
@@ -111,7 +112,7 @@ class Words:
         for j, some in too_much.items():
             final = finals[j]
             cut = final.utterance["interrupted"] or any(not h.is_whole for h in known)
-            if not (cut and len(some) <= AHEAD_WORDS):
+            if not (cut and len(some) <= max(AHEAD_WORDS, len(final.words) // AHEAD_SHARE)):
                 yield self.finding("answer_not_at_ear", some, final=final.text,
                                    offset=final.event["offset"])
         self.count.again += sum(

@@ -148,6 +148,12 @@ def piece_of(entry):
                  [(begin, end)], size, 0 if begin or entry["exact"] else entry["dry_ms"] * 1000)
 
 
+def goes_on(cut, rest):
+    """Two sentences may begin alike, and a cut one be taken for the other."""
+    return (not cut.is_whole and len(cut.pieces) == 1 and rest.pieces[0][0] > 0
+            and abs(cut.pieces[0][1] - rest.pieces[0][0]) < FRAME_BYTES)
+
+
 def heard(call):
     """The AI's sentences at the ear, in order; the rest of a cut one joined to its beginning."""
     found = []
@@ -156,6 +162,10 @@ def heard(call):
             continue
         piece = piece_of(entry)
         last = next((h for h in reversed(found) if h.text == piece.text), None)
+        before = found[-1] if found else None
+        if piece.text and not last and before and goes_on(before, piece):
+            before.text, before.size = piece.text, piece.size
+            last = before
         if piece.text and piece.pieces[0][0] > 0 and last and not last.is_whole:
             last.pieces += piece.pieces
             last.end_us = piece.end_us
