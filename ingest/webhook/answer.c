@@ -229,7 +229,9 @@ void tl_answer_drop(struct tl_answer *a)
 void tl_answer_orphan(struct tl_answer *a)
 {
     tl_timer_finish(&a->timer);
-    a->x = NULL;
+    if (a->x)
+        tl_hook_respond_problem(a->webhook->ingest, a->kind, TL_TAKE(a->x), 503, "Ending",
+                                "Ask again: another process answers.");
     a->webhook = NULL;
 }
 

@@ -14,9 +14,11 @@
 #include "base/time.h"
 #include "kafka/internal.h"
 #include "kafka/pump.h"
+#include "net/timer.h"
 
 #define COMMITTED_ATTEMPT_MS 1000
 #define COMMITTED_PAUSE_MS 50
+#define REJOIN_MS 3000 /* a process that was replaced learns it from presence, and ends, before this */
 
 /* A question for committed offsets, on a worker thread. */
 struct committed {
@@ -41,6 +43,8 @@ struct tl_group {
     struct tl_pump *pump;
     int64_t generation; /* counts assignments */
     bool awaits_assign; /* on_assign was called, tl_group_assign not yet */
+    rd_kafka_topic_partition_list_t *held; /* given and not taken; NULL: nothing */
+    struct tl_timer rejoin_timer;
     bool closing;
     struct committed *asking; /* questions under way, of former generations too */
     struct tl_counter *records, *bytes, *errors;
@@ -80,12 +84,20 @@ static void tell_error(struct tl_group *group, const char *topic, int32_t partit
         group->options.on_error(group->options.arg, topic, partition, &err);
 }
 
+static void hold(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
+{
+    if (group->held)
+        rd_kafka_topic_partition_list_destroy(group->held);
+    group->held = list && list->cnt > 0 ? rd_kafka_topic_partition_list_copy(list) : NULL;
+}
+
 static void on_given(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     struct tl_group_partition *partitions = to_partitions(group, list);
     int64_t generation = ++group->generation;
     struct tl_error err;
 
+    hold(group, list);
     group->awaits_assign = true;
     if (group->options.on_assign)
         group->options.on_assign(group->options.arg, generation, partitions, (size_t)list->cnt);
@@ -94,18 +106,22 @@ static void on_given(struct tl_group *group, const rd_kafka_topic_partition_list
     free(partitions);
 }
 
-static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
+static void tell_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list,
+                       bool lost)
 {
-    bool lost = rd_kafka_assignment_lost(group->rk) != 0;
+    struct tl_group_partition *partitions = to_partitions(group, list);
 
     group->generation++;
     group->awaits_assign = false;
-    if (group->options.on_revoke && list->cnt > 0) {
-        struct tl_group_partition *partitions = to_partitions(group, list);
-
+    if (group->options.on_revoke && list->cnt > 0)
         group->options.on_revoke(group->options.arg, partitions, (size_t)list->cnt, lost);
-        free(partitions);
-    }
+    free(partitions);
+    hold(group, NULL);
+}
+
+static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
+{
+    tell_taken(group, list, rd_kafka_assignment_lost(group->rk) != 0);
     /* Commits what is stored, then lets go. */
     rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, NULL);
     if (code)
@@ -135,12 +151,20 @@ static void on_message(struct tl_group *group, const rd_kafka_message_t *message
     group->options.on_record(group->options.arg, &record);
 }
 
+static void rejoin(void *arg);
+
+/* Fatal to librdkafka is that another member came with our instance id. That may be our successor,
+ * whose presence ends this process; a coordinator that starts anew says it of a rightful member too
+ * (it forgets the member ids of a rebalance that its end cut short). So: out, and in again. */
 static void on_error(struct tl_group *group, rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(event);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    enum tl_status status = rd_kafka_event_error_is_fatal(event) ? TL_FATAL : tl_kafka_status(code);
+    bool is_fatal = rd_kafka_event_error_is_fatal(event) || code == RD_KAFKA_RESP_ERR__FATAL;
+    enum tl_status status = is_fatal ? TL_RETRY : tl_kafka_status(code);
 
+    if (is_fatal && !tl_timer_is_running(&group->rejoin_timer))
+        tl_timer_start(&group->rejoin_timer, group->kafka->loop, REJOIN_MS, rejoin, group);
     if (tp)
         tell_error(group, tl_kafka_short_topic(group->kafka, tp->topic), tp->partition, status,
                    rd_kafka_event_error_string(event));
@@ -289,14 +313,24 @@ static void nothing_to_free(void *arg)
     (void)arg;
 }
 
-static void free_group(struct tl_group *group, bool is_hung)
+static void close_handle(struct tl_group *group, bool is_hung)
 {
     if (group->pump)
         tl_pump_close(group->pump, nothing_to_free, NULL);
+    group->pump = NULL;
     if (group->queue)
         rd_kafka_queue_destroy(group->queue);
+    group->queue = NULL;
     if (group->rk && !is_hung)
         (void)tl_kafka_handle_destroy(group->kafka, group->name, group->rk, TL_KAFKA_DESTROY_MS);
+    group->rk = NULL;
+}
+
+static void free_group(struct tl_group *group, bool is_hung)
+{
+    tl_timer_finish(&group->rejoin_timer);
+    close_handle(group, is_hung);
+    hold(group, NULL);
     free(group->name);
     free(group);
 }
@@ -525,17 +559,30 @@ enum tl_status tl_group_seek(struct tl_group *group, const char *topic, int32_t 
     return st;
 }
 
-void tl_group_destroy(struct tl_group *group, int64_t deadline_ms)
+static void rejoin(void *arg)
 {
-    if (!group)
-        return;
-    int64_t until_ms = tl_mono_ms() + deadline_ms;
+    struct tl_group *group = arg;
+    struct tl_error err;
 
-    group->closing = true;
     leave_committed(group);
+    if (group->held)
+        tell_taken(group, group->held, true);
+    close_handle(group, false);
+    if (open_handle(group, &err) != TL_OK)
+        tell_error(group, NULL, -1, TL_FATAL, err.msg);
+}
+
+/* Polls until the member has left; false when librdkafka hangs. */
+static bool leave(struct tl_group *group, int64_t until_ms)
+{
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(group->rk, group->queue);
-    if (error)
-        rd_kafka_error_destroy(error); /* closed already: after a fatal error */
+
+    if (error) { /* fenced: out already, and librdkafka refuses to close it */
+        rd_kafka_error_destroy(error);
+        if (group->held)
+            tell_taken(group, group->held, true);
+        return true;
+    }
     while (!rd_kafka_consumer_closed(group->rk) && tl_mono_ms() < until_ms) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(group->queue, 10);
 
@@ -544,7 +591,16 @@ void tl_group_destroy(struct tl_group *group, int64_t deadline_ms)
         if (event)
             rd_kafka_event_destroy(event);
     }
-    bool is_hung = !rd_kafka_consumer_closed(group->rk);
+    return rd_kafka_consumer_closed(group->rk);
+}
+
+void tl_group_destroy(struct tl_group *group, int64_t deadline_ms)
+{
+    if (!group)
+        return;
+    group->closing = true;
+    leave_committed(group);
+    bool is_hung = group->rk && !leave(group, tl_mono_ms() + deadline_ms);
     if (is_hung) { /* bugs of close in 2.0.2: destroy would hang as well */
         group->kafka->stuck = true;
         tl_log_warn(group->kafka->log, "kafka.handle_stuck", TL_STR("client", group->name),

@@ -34,8 +34,10 @@ typedef void (*tl_group_assign_fn)(void *arg, int64_t generation,
 typedef void (*tl_group_revoke_fn)(void *arg, const struct tl_group_partition *partitions,
                                    size_t len, bool lost);
 
-/** TL_CONFLICT: offset outside the log, the partition stands still (as in tail.h); TL_FATAL: fenced
- *  by another member with the same instance id: leave; else it goes on by itself. */
+/** TL_CONFLICT: offset outside the log, the partition stands still (as in tail.h); TL_FATAL: it
+ *  cannot go on; else it goes on by itself. A member that is fenced (another one came with its
+ *  instance id) loses its partitions and joins again 3 s later: two such members take turns, so a
+ *  process that was replaced must end by other means (member.h). */
 typedef void (*tl_group_error_fn)(void *arg, const char *topic, int32_t partition,
                                   const struct tl_error *err);
 

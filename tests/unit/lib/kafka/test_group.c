@@ -6,8 +6,11 @@
 
 #include <cmocka.h>
 
+#include "kafka/client.h"
 #include "kafka/group.h"
 #include "kafka_fixture.h"
+
+#define HEARTBEAT 12 /* the request's key in Kafka's protocol */
 
 struct member {
     struct tl_group *group;
@@ -230,6 +233,11 @@ static bool has_all(void *arg)
     return ((struct member *)arg)->assigned == CALLS_PARTITIONS;
 }
 
+static bool has_none(void *arg)
+{
+    return ((struct member *)arg)->assigned == 0;
+}
+
 static void members_share_and_inherit(void **state)
 {
     struct fixture *f = *state;
@@ -243,6 +251,52 @@ static void members_share_and_inherit(void **state)
     tl_group_destroy(m[1].group, 10000);
     fixture_wait(f, has_all, &m[0]);
     tl_group_destroy(m[0].group, 10000);
+}
+
+static bool is_back(void *arg)
+{
+    const struct member *m = arg;
+
+    return m->revoked == CALLS_PARTITIONS && m->assigned == CALLS_PARTITIONS;
+}
+
+static void fenced_member_joins_again(void **state)
+{
+    struct fixture *f = *state;
+    struct member m = {.start = TL_GROUP_COMMITTED, .wanted = 40, .stores = true};
+
+    if (!f->mock)
+        skip(); /* a broker says it only to a member that somebody replaced */
+    fill_all(f, 10);
+    join(f, &m, "sink-0");
+    fixture_wait(f, has_wanted, &m);
+    rd_kafka_mock_push_request_errors(f->mock, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    fixture_wait(f, is_back, &m);
+    fill_all(f, 1);
+    m.wanted = 44;
+    fixture_wait(f, has_wanted, &m);
+    assert_int_equal(m.records, 44);
+    assert_false(m.disorder);
+    tl_group_destroy(m.group, 10000);
+    assert_int_equal(m.revoked, 2 * CALLS_PARTITIONS);
+}
+
+static void fenced_member_can_leave(void **state)
+{
+    struct fixture *f = *state;
+    struct member m = {.start = 0};
+
+    if (!f->mock)
+        skip();
+    join(f, &m, "sink-0");
+    fixture_wait(f, has_all, &m);
+    rd_kafka_mock_push_request_errors(f->mock, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    fixture_wait(f, has_none, &m);
+    tl_group_destroy(m.group, 10000);
+    assert_false(tl_kafka_has_stuck_handle(f->kafka));
+    assert_int_equal(m.revoked, CALLS_PARTITIONS);
 }
 
 static void destroy_before_the_first_assignment(void **state)
@@ -266,6 +320,8 @@ int main(void)
         CASE(offset_outside_the_log_is_told),
         CASE(seek_hands_out_again),
         CASE(members_share_and_inherit),
+        CASE(fenced_member_joins_again),
+        CASE(fenced_member_can_leave),
         CASE(destroy_before_the_first_assignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
