@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from history import Fault, History, check
-from history.dialogue import is_part_of_one
+from history.dialogue import are_prompts, is_part_of_one
 from history.fence import read
 from history.judge import judge
 from history.model import KINDS
@@ -365,6 +365,13 @@ def test_two_answers_to_one_position(history):
     call = history.calls[0]
     answer_twice(call, "Are you still there?", NO_PROBLEM)
     assert found(history) == ["answer_unasked", "turn_answered_twice"]
+
+
+def test_a_prompt_that_a_death_cut_off_is_asked_again():
+    asked = [("No problem.", True, 0, 1), ("Are you", False, 30_000_000, 30_400_000),
+             ("Are you still there?", True, 33_000_000, 34_000_000),
+             ("Are you still there?", True, 36_000_000, 37_000_000)]
+    assert are_prompts(asked, 0) == [False, False, True, False]
 
 
 def test_a_cut_answer_said_again_is_one_answer(history):

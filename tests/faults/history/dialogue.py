@@ -67,15 +67,14 @@ class Dialogue:
         if not parts or phrase.is_gap:
             return
         earlier = {part for p, _ in self.blocks[1:i] for part in self.parts(p) or ()}
-        quiet_from = phrase.end_us
-        for h in spoken:
-            waited, quiet_from = h.start_us - quiet_from, h.end_us
+        prompts = are_prompts([(h.text, h.is_whole, h.start_us, h.end_us) for h in spoken], phrase.end_us)
+        for h, is_prompt in zip(spoken, prompts):
             if not h.is_whole or h.text in parts or not h.text:
                 continue
             if h.text in earlier:
                 if not self._late(i, h.text):
                     yield self.finding("turn_answered_twice", phrase, h.text, why="answered before")
-            elif h.text == STILL_THERE and waited >= PROMPT_US:
+            elif is_prompt:
                 pass
             elif h.text == NOT_UNDERSTOOD and self._near_gap(i):
                 pass
@@ -138,19 +137,26 @@ def is_cut(final):
     return final.utterance["interrupted"]
 
 
-def is_prompt(before, final):
-    """Asked into a long silence; it answers nothing."""
-    waited_ms = final.utterance["start_ms"] - (before.utterance["end_ms"] if before else 0)
-    return final.text == STILL_THERE and waited_ms * 1000 >= PROMPT_US
+def are_prompts(spoken, quiet_from_us):
+    """Of each sentence (text, is_whole, start_us, end_us): was it asked into a long silence? Then it
+    answers nothing. One that a death cut off does not break the silence: it is asked again."""
+    prompts = []
+    for text, is_whole, start_us, end_us in spoken:
+        prompts.append(text == STILL_THERE and start_us - quiet_from_us >= PROMPT_US)
+        if is_whole or not (text and is_part_of(text, STILL_THERE)):
+            quiet_from_us = end_us
+    return prompts
 
 
 def check_answers_in_log(call, history, said):
     """Two answers to one position of the caller; a sentence more often than it was asked for."""
     events, _ = fence.read(call.events)
     spoken = [f for f in told.finals(events) if f.speaker == "AI" and f.text.strip()]
+    prompts = are_prompts([(f.text, not is_cut(f), f.utterance["start_ms"] * 1000,
+                            f.utterance["end_ms"] * 1000) for f in spoken], 0)
     by_position = collections.defaultdict(list)
-    for before, final in zip([None, *spoken], spoken):
-        if final.answers_to and not is_cut(final) and not is_prompt(before, final):
+    for final, is_prompt in zip(spoken, prompts):
+        if final.answers_to and not is_cut(final) and not is_prompt:
             by_position[final.answers_to].append(final)
     twice = set()
     for position, group in by_position.items():
