@@ -36,6 +36,9 @@ const struct tl_setting tl_sink_settings[] = {
     TL_SET_DURATION(S, telephony_close_after_ms, "telephony.close_after", "60s", 100, 3600000,
                     "So long after its final state a call is closed for whoever should have closed "
                     "it."),
+    TL_SET_DURATION(S, telephony_callback_wait_ms, "telephony.callback_wait", "10s", 100, 3600000,
+                    "So long after an end that was carried out its callback may take; then the telephone "
+                    "network is asked."),
     TL_SET_BOOL(S, telephony_rescue, "telephony.rescue", "true",
                 "Bring calls back whose stream is gone and for which the telephone network does not ask "
                 "again by itself."),

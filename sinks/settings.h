@@ -12,7 +12,7 @@ struct tl_sink_settings {
     const char *live_prefix;
     int64_t telephony_lookback_ms, telephony_attempts, telephony_request_timeout_ms;
     int64_t telephony_backoff_ms, telephony_backoff_max_ms, telephony_requests_max;
-    int64_t telephony_end_max_age_ms, telephony_close_after_ms;
+    int64_t telephony_end_max_age_ms, telephony_close_after_ms, telephony_callback_wait_ms;
     bool telephony_rescue;
     int64_t telephony_rescue_broken_ms, telephony_rescue_stopped_ms, telephony_rescue_gone_ms;
     int64_t telephony_rescue_no_stream_ms, telephony_rescue_next_ms, telephony_rescue_next_max_ms;

@@ -84,6 +84,23 @@ static void tell_error(struct tl_group *group, const char *topic, int32_t partit
         group->options.on_error(group->options.arg, topic, partition, &err);
 }
 
+static void rejoin(void *arg);
+
+/* Fatal to librdkafka is that another member came with our instance id; any answer of it may say
+ * so. That may be our successor, whose presence ends this process; a coordinator that starts anew
+ * says it of a rightful member too (it forgets the member ids of a rebalance that its end cut
+ * short). So: out, and in again. */
+static enum tl_status status_of(struct tl_group *group, rd_kafka_resp_err_t code)
+{
+    enum tl_status status = tl_kafka_status(code);
+
+    if (status != TL_FATAL)
+        return status;
+    if (!tl_timer_is_running(&group->rejoin_timer))
+        tl_timer_start(&group->rejoin_timer, group->kafka->loop, REJOIN_MS, rejoin, group);
+    return TL_RETRY;
+}
+
 static void hold(struct tl_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     if (group->held)
@@ -125,7 +142,7 @@ static void on_taken(struct tl_group *group, const rd_kafka_topic_partition_list
     /* Commits what is stored, then lets go. */
     rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, NULL);
     if (code)
-        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_err2str(code));
+        tell_error(group, NULL, -1, status_of(group, code), rd_kafka_err2str(code));
 }
 
 static void on_rebalance(struct tl_group *group, rd_kafka_event_t *event)
@@ -151,25 +168,14 @@ static void on_message(struct tl_group *group, const rd_kafka_message_t *message
     group->options.on_record(group->options.arg, &record);
 }
 
-static void rejoin(void *arg);
-
-/* Fatal to librdkafka is that another member came with our instance id. That may be our successor,
- * whose presence ends this process; a coordinator that starts anew says it of a rightful member too
- * (it forgets the member ids of a rebalance that its end cut short). So: out, and in again. */
 static void on_error(struct tl_group *group, rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(event);
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    bool is_fatal = rd_kafka_event_error_is_fatal(event) || code == RD_KAFKA_RESP_ERR__FATAL;
-    enum tl_status status = is_fatal ? TL_RETRY : tl_kafka_status(code);
+    rd_kafka_resp_err_t code = rd_kafka_event_error_is_fatal(event) ? RD_KAFKA_RESP_ERR__FATAL
+                                                                    : rd_kafka_event_error(event);
 
-    if (is_fatal && !tl_timer_is_running(&group->rejoin_timer))
-        tl_timer_start(&group->rejoin_timer, group->kafka->loop, REJOIN_MS, rejoin, group);
-    if (tp)
-        tell_error(group, tl_kafka_short_topic(group->kafka, tp->topic), tp->partition, status,
-                   rd_kafka_event_error_string(event));
-    else
-        tell_error(group, NULL, -1, status, rd_kafka_event_error_string(event));
+    tell_error(group, tp ? tl_kafka_short_topic(group->kafka, tp->topic) : NULL,
+               tp ? tp->partition : -1, status_of(group, code), rd_kafka_event_error_string(event));
     if (tp)
         rd_kafka_topic_partition_destroy(tp);
 }
@@ -179,7 +185,7 @@ static void on_commit(struct tl_group *group, rd_kafka_event_t *event)
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
 
     if (code && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        tell_error(group, NULL, -1, tl_kafka_status(code), rd_kafka_event_error_string(event));
+        tell_error(group, NULL, -1, status_of(group, code), rd_kafka_event_error_string(event));
 }
 
 static void handle(struct tl_group *group, rd_kafka_event_t *event)
@@ -377,7 +383,7 @@ static enum tl_status assign(struct tl_group *group, const rd_kafka_topic_partit
     rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
 
     if (code)
-        return tl_fail(err, tl_kafka_status(code), "assign: %s", rd_kafka_err2str(code));
+        return tl_fail(err, status_of(group, code), "assign: %s", rd_kafka_err2str(code));
     return TL_OK;
 }
 
@@ -551,7 +557,7 @@ enum tl_status tl_group_seek(struct tl_group *group, const char *topic, int32_t 
     enum tl_status st = TL_OK;
 
     if (error) {
-        st = tl_fail(err, tl_kafka_status(rd_kafka_error_code(error)), "seek %s/%" PRId32 ": %s",
+        st = tl_fail(err, status_of(group, rd_kafka_error_code(error)), "seek %s/%" PRId32 ": %s",
                      topic, partition, rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     }

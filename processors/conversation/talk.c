@@ -11,6 +11,7 @@
 #include "call/claim.h"
 
 #define PIECE_BYTES 1600        /* 200 ms: one piece, one mark */
+#define END_AHEAD_MS 400        /* unheard sound that outlasts the way of a draft to the log */
 #define DRAFT_EVERY_MS 150      /* of the caller's words: only people read those */
 #define SOUND_BYTES_MAX (4u << 20)
 #define TEXT_BYTES_MAX (60u << 10)
@@ -47,7 +48,8 @@ struct tl_talk_turn {
     int64_t heard_ms;
     int64_t last_draft_ms; /* monotonic */
     bool draft_in_flight, complete, cut, orphan;
-    bool draft_complete;  /* the log knows that it is complete */
+    bool draft_complete;  /* the last draft says that it is complete, */
+    bool end_logged;      /* and the log has it */
     bool broken;          /* it ended before all of its sound had come */
     bool was_cut;         /* by the predecessor already */
     bool of_predecessor;  /* its marks still come; `complete` is what the log says */
@@ -394,12 +396,21 @@ static void release_piece(struct tl_talk *talk, struct tl_talk_turn *t, int64_t 
     talk->on->mark(talk->arg, name);
 }
 
+/* What may be the last piece of an answer waits for the log to say so, while the caller still hears
+ * enough: who takes over would think an answer that was heard to its end unfinished, and say it
+ * again. */
+static bool holds_end(const struct tl_talk_turn *t, int64_t ahead_ms)
+{
+    return t->drafted - t->released <= PIECE_BYTES && t->drafted == t->generated &&
+           !t->end_logged && !t->broken && ahead_ms >= END_AHEAD_MS;
+}
+
 static void release(struct tl_talk *talk, struct tl_talk_turn *t, struct tl_talk_now now)
 {
     while (t->released < t->drafted) {
         int64_t ahead = unheard_ms(talk), left = t->drafted - t->released;
         int64_t len = left < PIECE_BYTES ? left : PIECE_BYTES;
-        if (talk->is_muted || ahead >= talk->play_ahead_ms)
+        if (talk->is_muted || ahead >= talk->play_ahead_ms || holds_end(t, ahead))
             return;
         release_piece(talk, t, len, now);
     }
@@ -820,6 +831,7 @@ void tl_talk_on_draft_logged(struct tl_talk *talk, struct tl_talk_turn *t, bool 
         t->draft_complete = false;
         return;
     }
+    t->end_logged = t->draft_complete;
     if (t->drafted < t->draft_bytes)
         t->drafted = t->draft_bytes;
     if (!t->cut)

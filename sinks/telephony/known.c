@@ -37,6 +37,8 @@ void tl_known_put(struct tl_telephony *telephony, const char *id, const char *ca
     (void)snprintf(known->call_id, sizeof(known->call_id), "%s", call_id);
     known->partition = partition;
     known->stage = stage;
+    if (stage == TL_TELEPHONY_STAGE_DONE)
+        tl_closing_expect(telephony, call_id);
 }
 
 void tl_known_remove(struct tl_telephony *telephony, const char *id)

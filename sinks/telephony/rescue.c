@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "call/call_id.h"
-#include "call/call_state.h"
 #include "sinks/telephony/telephony_internal.h"
 #include "sinks/telephony/watch.h"
 
@@ -139,27 +137,6 @@ static void complain(const struct tl_rescue_call *rescue, const struct tl_twilio
                 TL_STR("status", answer->status), TL_STR("error", answer->message));
 }
 
-/* The network knows that the call is over, and the log does not: the callback was lost. */
-static void write_over(struct tl_rescue_call *rescue, const struct tl_twilio_answer *answer)
-{
-    struct tl_uuid uuid = tl_event_id_derive(rescue->call_id, "telephony", "calls.v1", 1);
-    char id[TL_UUID_TEXT_LEN + 1];
-    enum tl_call_state state = tl_call_state_of_status(answer->status);
-    bool is_known = tl_call_state_is_final(state);
-    struct tl_changed changed = {.state = is_known ? state : TL_CALL_STATE_COMPLETED,
-                                 .call_sid = rescue->call_sid,
-                                 .status = is_known ? answer->status : NULL,
-                                 .reason = is_known ? "found_over" : "not_known_to_the_network"};
-    struct tl_error err;
-
-    tl_uuid_format(&uuid, id);
-    struct tl_call_event event = {
-        .event_id = id, .call_id = rescue->call_id, .leg = "caller", .changed = &changed};
-    if (tl_fleet_send_event(rescue->telephony->sink->fleet, &event, NULL, NULL, &err) != TL_OK)
-        tl_log_warn(rescue->telephony->sink->log, "rescue.end_not_recorded", /* the next turn does */
-                    TL_STR("call_id", rescue->call_id), TL_STR("error", err.msg));
-}
-
 static void on_looked(void *arg, const struct tl_http_answer *http)
 {
     struct tl_rescue_call *rescue = arg;
@@ -170,7 +147,7 @@ static void on_looked(void *arg, const struct tl_http_answer *http)
     tl_phone_read(rescue->telephony, "look", http, &answer, &wait_ms);
     bool is_over = tl_phone_is_over(&answer);
     if (is_over && !rescue->is_settled)
-        write_over(rescue, &answer);
+        tl_closing_write_over(rescue->telephony, rescue->call_id, rescue->call_sid, &answer);
     else if (!is_over)
         complain(rescue, &answer);
     finish(rescue, is_over ? "over" : "refused");

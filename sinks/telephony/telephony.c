@@ -92,8 +92,8 @@ static void go_live(struct tl_telephony *telephony)
     }
     enum tl_status st = tl_group_assign(telephony->group, telephony->generation, list, 2 * n, &err);
     free(list);
-    if (st == TL_CONFLICT)
-        return; /* of the past: another assignment comes */
+    if (st == TL_CONFLICT || st == TL_RETRY)
+        return; /* of the past, or fenced: another assignment comes */
     if (st != TL_OK) {
         telephony->sink->fail(telephony->sink, &err);
         return;

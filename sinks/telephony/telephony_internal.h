@@ -1,6 +1,8 @@
 #ifndef TL_SINKS_TELEPHONY_INTERNAL_H
 #define TL_SINKS_TELEPHONY_INTERNAL_H
 
+#include <uthash.h>
+
 #include "avro/call_command.h"
 #include "avro/telephony_state.h"
 #include "kafka/dead_letter.h"
@@ -60,9 +62,9 @@ struct tl_effect {
     struct tl_http_call *request;
 };
 
-/** A call in a final state that nobody closed in time. */
+/** A call of which the log may say too little: see closing.c. */
 struct tl_closing {
-    struct tl_closing *next;
+    UT_hash_handle hh; /* by call_id */
     struct tl_telephony *telephony;
     char call_id[TL_UUID_TEXT_LEN + 1];
     int64_t again_at; /* monotonic ms */
@@ -166,6 +168,11 @@ void tl_effect_pump(struct tl_telephony *telephony);
 
 /* closing.c */
 void tl_closing_tick(struct tl_telephony *telephony);
+/** An end was carried out: look for the call when no final state has come in time. */
+void tl_closing_expect(struct tl_telephony *telephony, const char *call_id);
+/** The network knows that the call is over, and the log does not: the callback was lost. */
+void tl_closing_write_over(struct tl_telephony *telephony, const char *call_id,
+                           const char *call_sid, const struct tl_twilio_answer *answer);
 void tl_closing_remove(struct tl_telephony *telephony, const char *call_id);
 void tl_closing_clear(struct tl_telephony *telephony);
 

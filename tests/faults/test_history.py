@@ -354,6 +354,22 @@ def test_a_turn_answered_twice(history, position):
     assert only(history, "turn_answered_twice")[0].words == NO_PROBLEM
 
 
+def test_what_a_gap_left_of_a_phrase_is_not_understood_twice(history):
+    """Each fragment has its answer, and the caller cuts the second one off."""
+    call = history.calls[0]
+    line = next(s for s in call.report["said"] if s["phrase"] == SHOES)
+    final, = finals(call, NO_PROBLEM)
+    sentence(call, NO_PROBLEM)["phrase"] = final["utterance"]["text"] = SORRY
+    answer_twice(call, SORRY, SORRY, n=700)
+    again = call.report["heard"][call.report["heard"].index(sentence(call, SORRY)) + 1]
+    again.update(exact=False, of_bytes=3000)
+    finals(call, SORRY)[1]["utterance"].update(text="I am sorry, I did", interrupted=True)
+    record(call)
+    assert "word_doubled" in found(history)
+    line["lost_frames"] = 1
+    assert "word_doubled" not in found(history)
+
+
 def test_an_earlier_turn_answered_again(history):
     call = history.calls[0]
     again = history.answers[COMPLAINT]["parts"][0]

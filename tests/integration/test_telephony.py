@@ -202,6 +202,27 @@ def test_it_closes_what_nobody_closed(house, api):
              "closed as well")
 
 
+@pytest.mark.parametrize("house", [{"TRUNKLINE_TELEPHONY_CALLBACK_WAIT": "1s"}], indirect=True)
+def test_it_looks_for_an_end_of_which_no_callback_tells(house, api):
+    """The network sends a status callback once: who died with it in hand took the news along."""
+    name = house.start("telephony")
+    call, talks_on = Ringing(house, api), Ringing(house, api)
+    talks_on.wait_result(talks_on.intend(sentence="One moment.", dial_number="+15557777"))
+    call.wait_result(call.intend())
+    house.kill(name)
+    api.status.update({call.sid: "completed", talks_on.sid: "in-progress"})
+    house.start("telephony")
+
+    def over(of):
+        return [e["changed"] for e in house.decoded("calls.v1", of.call_id)
+                if e["changed"] and e["changed"]["state"] == "COMPLETED"]
+
+    changed, = wait_for(lambda: over(call), "its end is recorded")
+    assert changed["reason"] == "found_over"
+    wait_for(lambda: api.count("GET", talks_on.sid) >= 1, "the other one is looked for")
+    assert not over(talks_on)
+
+
 @pytest.mark.parametrize("house", [{"TRUNKLINE_TELEPHONY_END_MAX_AGE": "3s"}], indirect=True)
 def test_ends_that_come_too_late_are_left(house, api):
     """Too old when it is read, or for a call that nobody knows."""

@@ -48,18 +48,19 @@ class Dialogue:
     def _check_twice(self, i, phrase, spoken):
         whole = collections.Counter(h.text for h in spoken if h.is_whole and h.text)
         for text, n in whole.items():
-            if n > 1 and not (text == NOT_UNDERSTOOD and self._near_gap(i)):
+            if n > 1 and not self._tells_of_gap(i, text):
                 yield self.finding("turn_answered_twice", phrase, text, times=n)
         finished = set()  # and one that begins again behind its own end
         for h in spoken:
             if h.is_whole:
                 finished.add(h.text)
-            elif h.text in finished:
+            elif h.text in finished and not self._tells_of_gap(i, h.text):
                 yield Finding("word_doubled", self.call.call_id, h.heard_text, len(h.words),
                               {"at": "ear", "of": h.text, "why": "begins again behind its end"})
 
-    def _near_gap(self, i):
-        return any(p and p.is_gap for p, _ in self.blocks[max(0, i - 1):i + 1])
+    def _tells_of_gap(self, i, text):
+        """Each fragment that a gap leaves may be answered by this."""
+        return text == NOT_UNDERSTOOD and any(p and p.is_gap for p, _ in self.blocks[max(0, i - 1):i + 1])
 
     def _check_unasked(self, i, phrase, spoken):
         """Whole sentences that belong to another turn, or to none."""
@@ -76,7 +77,7 @@ class Dialogue:
                     yield self.finding("turn_answered_twice", phrase, h.text, why="answered before")
             elif is_prompt:
                 pass
-            elif h.text == NOT_UNDERSTOOD and self._near_gap(i):
+            elif self._tells_of_gap(i, h.text):
                 pass
             else:
                 yield self.finding("answer_unasked", phrase, h.text)

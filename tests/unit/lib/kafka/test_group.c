@@ -10,7 +10,8 @@
 #include "kafka/group.h"
 #include "kafka_fixture.h"
 
-#define HEARTBEAT 12 /* the request's key in Kafka's protocol */
+#define OFFSET_COMMIT 8 /* the requests' keys in Kafka's protocol */
+#define HEARTBEAT 12
 
 struct member {
     struct tl_group *group;
@@ -25,6 +26,7 @@ struct member {
     struct tl_group_partition partitions[CALLS_PARTITIONS];
     bool stores;
     int errors;
+    bool fatal; /* an error that ends the process */
     struct tl_error error;
     int wanted;
 };
@@ -82,6 +84,7 @@ static void on_error(void *arg, const char *topic, int32_t partition, const stru
     struct member *m = arg;
 
     (void)partition;
+    m->fatal = m->fatal || err->status == TL_FATAL;
     if (!topic)
         return;
     m->errors++;
@@ -260,26 +263,35 @@ static bool is_back(void *arg)
     return m->revoked == CALLS_PARTITIONS && m->assigned == CALLS_PARTITIONS;
 }
 
-static void fenced_member_joins_again(void **state)
+static void joins_again(struct fixture *f, int16_t request, int read_twice)
 {
-    struct fixture *f = *state;
     struct member m = {.start = TL_GROUP_COMMITTED, .wanted = 40, .stores = true};
 
     if (!f->mock)
         skip(); /* a broker says it only to a member that somebody replaced */
     fill_all(f, 10);
+    rd_kafka_mock_push_request_errors(f->mock, request, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     join(f, &m, "sink-0");
     fixture_wait(f, has_wanted, &m);
-    rd_kafka_mock_push_request_errors(f->mock, HEARTBEAT, 1,
-                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     fixture_wait(f, is_back, &m);
     fill_all(f, 1);
-    m.wanted = 44;
+    m.wanted = 44 + read_twice;
     fixture_wait(f, has_wanted, &m);
-    assert_int_equal(m.records, 44);
-    assert_false(m.disorder);
+    assert_int_equal(m.records, m.wanted);
+    assert_int_equal(m.disorder, read_twice > 0);
+    assert_false(m.fatal);
     tl_group_destroy(m.group, 10000);
     assert_int_equal(m.revoked, 2 * CALLS_PARTITIONS);
+}
+
+static void member_fenced_at_a_heartbeat_joins_again(void **state)
+{
+    joins_again(*state, HEARTBEAT, 0);
+}
+
+static void member_fenced_at_a_commit_joins_again(void **state)
+{
+    joins_again(*state, OFFSET_COMMIT, 40);
 }
 
 static void fenced_member_can_leave(void **state)
@@ -320,7 +332,8 @@ int main(void)
         CASE(offset_outside_the_log_is_told),
         CASE(seek_hands_out_again),
         CASE(members_share_and_inherit),
-        CASE(fenced_member_joins_again),
+        CASE(member_fenced_at_a_heartbeat_joins_again),
+        CASE(member_fenced_at_a_commit_joins_again),
         CASE(fenced_member_can_leave),
         CASE(destroy_before_the_first_assignment),
     };

@@ -75,8 +75,8 @@ static void one_draft_is_in_flight(void **state)
     talk_log_one(f, true);
     talk_assert(f, "draft 1 ai \"Good x x x x x x x x x x\"\nplay 200\nmark 1.0.200\n");
     assert_int_equal(f->in_flight_n, 1);
-    talk_log_one(f, true); /* releases what the second one covers, no more */
-    assert_played(f, 0, 1200);
+    talk_log_one(f, true); /* releases what the second one covers, no more, and not its end */
+    assert_played(f, 0, 1000);
 }
 
 static void sound_that_comes_later_gets_a_draft_of_its_own(void **state)
@@ -88,7 +88,7 @@ static void sound_that_comes_later_gets_a_draft_of_its_own(void **state)
     tl_talk_on_answer_words(&f->talk, "a", " and");
     talk_sound(f, "a", 20);
     talk_wait(f, 150);
-    talk_assert(f, "draft 1 ai \"Tea and\"\n");
+    talk_assert(f, "draft 1 ai \"Tea and\"\nplay 200\nmark 1.0.2000\n");
     assert_int_equal(f->played.len, 2000 * 8);
     done(f, "a");
     talk_log_all(f);
@@ -114,10 +114,35 @@ static void short_piece_does_not_wait_when_nothing_is_left_to_hear(void **state)
     talk_assert(f, "draft 1 ai \"Tea\"\nplay 60\nmark 1.0.60\n");
 }
 
+/* Else who takes over would not know that what was heard is all of it, and say it again. */
+static void end_of_an_answer_waits_for_the_log_to_say_so(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Tea and cakes.", 1000);
+    talk_log_all(f);
+    assert_int_equal(f->played.len, 800 * 8);
+    done(f, "a");
+    assert_int_equal(f->played.len, 800 * 8);
+    talk_log_all(f);
+    assert_played(f, 0, 1000);
+}
+
+static void end_of_an_answer_does_not_wait_for_silence(void **state)
+{
+    struct talk_fixture *f = *state;
+    talk_answer(f, "a", "Tea and cakes.", 1000);
+    talk_log_all(f);
+    mark(f, "1.0.400");
+    assert_int_equal(f->played.len, 800 * 8);
+    mark(f, "1.0.600"); /* 200 ms lie unheard */
+    assert_played(f, 0, 1000);
+}
+
 static void play_ahead_is_ten_seconds(void **state)
 {
     struct talk_fixture *f = *state;
     talk_answer(f, "a", "A very long story.", 30000);
+    done(f, "a");
     talk_log_all(f);
     assert_int_equal(f->played.len, 10000 * 8);
     mark(f, "1.0.1000"); /* one second was heard: one second more */
@@ -153,13 +178,14 @@ static void next_answer_waits_until_the_one_before_is_sent(void **state)
     struct talk_fixture *f = *state;
     talk_answer(f, "a", "First.", 400);
     talk_answer(f, "b", "Second.", 200);
+    done(f, "b");
     talk_log_all(f);
     talk_assert(f, "draft 1 ai \"First.\"\n"
                    "play 200\nmark 1.0.200\nplay 200\nmark 1.0.400\n");
     done(f, "a"); /* now "a" is whole */
     talk_log_all(f);
     talk_assert(f, "draft 1 ai whole \"First.\"\n"
-                   "draft 2 ai \"Second.\"\nplay 200\nmark 2.0.200\n");
+                   "draft 2 ai whole \"Second.\"\nplay 200\nmark 2.0.200\n");
     assert_played(f, 0, 600);
 }
 
@@ -266,6 +292,7 @@ static void mark_beyond_what_was_sent_is_not_believed(void **state)
     mark(f, "1.0.1800");
     mark(f, "1.0.9223372036854775807");
     mark(f, "1.0.-5");
+    done(f, "a");
     talk_log_all(f);
     assert_played(f, 0, 2000);
     assert_int_equal(tl_talk_sound_bytes(&f->talk), 8000); /* the second half was not heard */
@@ -1572,6 +1599,8 @@ int main(void)
         TEST(sound_that_comes_later_gets_a_draft_of_its_own),
         TEST(last_piece_is_as_short_as_it_is),
         TEST(short_piece_does_not_wait_when_nothing_is_left_to_hear),
+        TEST(end_of_an_answer_waits_for_the_log_to_say_so),
+        TEST(end_of_an_answer_does_not_wait_for_silence),
         TEST(play_ahead_is_ten_seconds),
         TEST(answer_whose_marks_never_come_is_over_at_last),
         TEST(next_answer_waits_until_the_one_before_is_sent),
